@@ -1,0 +1,27 @@
+"""The kinds of work the engine can do: name, request, function.
+
+A kind is one module: a frozen request dataclass that checks itself (BadRequestError), a frozen
+result dataclass, and a generator that yields events and returns the result.
+"""
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any
+
+from workers import sleep
+from workers.events import Event
+
+
+@dataclass(frozen=True)
+class Kind:
+    """`run(request)` yields events and returns a frozen dataclass."""
+
+    name: str
+    request: type[Any]
+    run: Callable[[Any], Generator[Event, None, Any]]
+
+
+KINDS = {
+    kind.name: kind
+    for kind in (Kind("sleep", sleep.Sleep, sleep.sleep),)
+}
