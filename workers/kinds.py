@@ -21,7 +21,4 @@ class Kind:
     run: Callable[[Any], Generator[Event, None, Any]]
 
 
-KINDS = {
-    kind.name: kind
-    for kind in (Kind("sleep", sleep.Sleep, sleep.sleep),)
-}
+KINDS = {kind.name: kind for kind in (Kind("sleep", sleep.Sleep, sleep.sleep),)}
