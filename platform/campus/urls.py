@@ -1,0 +1,13 @@
+"""The address book of the campus: every app keeps its own page of it."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+from .health import health
+
+urlpatterns = [
+    path("", include("people.urls")),
+    path("accounts/", include("allauth.account.urls")),
+    path("admin/", admin.site.urls),
+    path("health/", health, name="health"),
+]

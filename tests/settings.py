@@ -1,0 +1,24 @@
+"""The campus settings, for tests: everything they write lies in a temporary directory."""
+
+import atexit
+import os
+import shutil
+import tempfile
+
+# Worker processes that a test starts inherit this variable, and so share the directory of the
+# process that made it. A CAMPUS_HOME or a database of the developer's own is never touched.
+if "CAMPUS_TEST_HOME" not in os.environ:
+    os.environ["CAMPUS_TEST_HOME"] = tempfile.mkdtemp(prefix="campus-test-")
+    atexit.register(shutil.rmtree, os.environ["CAMPUS_TEST_HOME"], ignore_errors=True)
+os.environ["CAMPUS_HOME"] = os.environ["CAMPUS_TEST_HOME"]
+for outside in ("DATABASE_URL", "REDIS_URL", "EMAIL_HOST"):
+    os.environ.pop(outside, None)
+
+from campus.settings import *  # noqa: E402, F403
+from campus.settings import DATABASES, STORAGES  # noqa: E402
+
+# The test database is the very file that a process started with this CAMPUS_HOME opens.
+DATABASES["default"]["TEST"] = {"NAME": DATABASES["default"]["NAME"]}
+STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
