@@ -1,0 +1,23 @@
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+
+from .forms import ProfileForm
+from .models import User
+
+
+@login_required
+def profile(request: HttpRequest) -> HttpResponse:
+    # A copy of the row: an invalid form must not change the name in the top bar.
+    person = get_object_or_404(User, username=request.user.get_username())
+    form = ProfileForm(request.POST or None, instance=person)
+    if request.method == "POST" and form.is_valid():
+        form.save()
+        messages.success(request, "Your name is saved.")
+        return redirect("profile")
+    return render(
+        request,
+        "people/profile.html",
+        {"form": form, "person": person, "cohorts": person.cohorts.all()},
+    )
