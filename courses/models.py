@@ -4,7 +4,6 @@ Course content comes from files (see loading.py) or from the admin. What has gon
 is retired, never deleted, so that nothing a student made loses what it was about.
 """
 
-from collections.abc import Iterable
 from typing import Any, NoReturn, TypeVar
 
 from django.conf import settings
@@ -357,7 +356,7 @@ class EvidenceIsAppendOnlyError(TypeError):
 
 
 class EvidenceQuerySet(OwnedQuerySet["Evidence"]):
-    def update(self, **kwargs: Any) -> NoReturn:
+    def update(self, **_kwargs: Any) -> NoReturn:
         raise EvidenceIsAppendOnlyError("Evidence cannot be changed; record new evidence.")
 
     def delete(self) -> NoReturn:
@@ -394,19 +393,12 @@ class Evidence(models.Model):
     def __str__(self) -> str:
         return f"{self.source}: {self.score:.0%}"
 
-    def save(
-        self,
-        *,
-        force_insert: bool | tuple[models.base.ModelBase, ...] = False,
-        force_update: bool = False,
-        using: str | None = None,
-        update_fields: Iterable[str] | None = None,
-    ) -> None:
-        if not self._state.adding or force_update:
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
             raise EvidenceIsAppendOnlyError("Evidence cannot be changed; record new evidence.")
-        super().save(force_insert=True, using=using, update_fields=update_fields)
+        super().save(*args, **kwargs)
 
-    def delete(self, using: str | None = None, keep_parents: bool = False) -> NoReturn:
+    def delete(self, *_args: Any, **_kwargs: Any) -> NoReturn:
         raise EvidenceIsAppendOnlyError("Evidence cannot be deleted.")
 
 

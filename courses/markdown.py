@@ -1,0 +1,218 @@
+"""Markdown to HTML: mathematics as MathML, code coloured by classes, notes as containers.
+
+`render` and `render_inline` are for the course's own text, `render_user` for anything a person
+typed. Course text that would come out wrong is a MarkdownError, not a broken page.
+"""
+
+import itertools
+import re
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import nh3
+from latex2mathml.converter import convert
+from markdown_it import MarkdownIt
+from markdown_it.common.utils import escapeHtml
+from markdown_it.renderer import RendererHTML
+from markdown_it.token import Token
+from markdown_it.utils import OptionsDict
+from mdit_py_plugins.anchors import anchors_plugin
+from mdit_py_plugins.container import container_plugin
+from mdit_py_plugins.dollarmath import dollarmath_plugin
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import get_lexer_by_name
+from pygments.util import ClassNotFound
+
+# Name of the container, and the words that stand over it.
+CONTAINERS = {"note": "", "correction": "Correction", "worked": "Worked example"}
+UPRIGHT = re.compile(r'(?:<mi mathvariant="normal">[A-Za-z]</mi>){2,}')
+
+
+class MarkdownError(ValueError):
+    """Course text that cannot come out right; `excerpt` is the place in the source."""
+
+    def __init__(self, excerpt: str, problem: str, remedy: str) -> None:
+        self.excerpt = excerpt
+        self.problem = problem
+        self.remedy = remedy
+        super().__init__(f"{problem}; {remedy}: {excerpt}")
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A heading inside a text; `id` is its anchor."""
+
+    id: str
+    title: str
+    level: int
+
+
+@dataclass(frozen=True)
+class Page:
+    html: str
+    headings: tuple[Heading, ...]
+
+
+def _mathematics(latex: str, *, display: bool) -> str:
+    bare = latex.replace(r"\{", "").replace(r"\}", "")
+    if bare.count("{") != bare.count("}"):
+        raise MarkdownError(latex, "this formula has unpaired braces", "close what it opens")
+    try:
+        mathml = convert(latex, display="block" if display else "inline")
+    except Exception as error:  # latex2mathml raises whatever its parser stumbled over
+        raise MarkdownError(
+            latex, "this formula cannot be read", "look at its braces and commands"
+        ) from error
+    if unknown := re.search(r"\\[A-Za-z]+", mathml):
+        raise MarkdownError(
+            latex, f"{unknown[0]} is no command this formula may use", "write it with another"
+        )
+    # Upright letters come one by one; together they are one word, such as "softmax".
+    mathml = UPRIGHT.sub(lambda run: f"<mi>{re.sub('<[^>]*>', '', run[0])}</mi>", mathml)
+    if not display:
+        return mathml
+    return f'<div class="math" role="group" aria-label="Formula" tabindex="0">{mathml}</div>'
+
+
+def _slug(title: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "section"
+
+
+def _code(code: str, language: str, _attributes: str) -> str:
+    if not language:
+        return f'<pre tabindex="0"><code>{escapeHtml(code)}</code></pre>\n'
+    try:
+        lexer = get_lexer_by_name(language)
+    except ClassNotFound as error:
+        raise MarkdownError(
+            f"```{language}", f"no language {language!r} is known", "name one that Pygments knows"
+        ) from error
+    coloured = highlight(code, lexer, HtmlFormatter(nowrap=True))
+    return f'<pre class="highlight" tabindex="0"><code>{coloured}</code></pre>\n'
+
+
+def _container(name: str, title: str) -> Callable[..., str]:
+    def render_container(
+        _renderer: RendererHTML,
+        tokens: Sequence[Token],
+        index: int,
+        _options: OptionsDict,
+        _env: MutableMapping[str, Any],
+    ) -> str:
+        token = tokens[index]
+        if token.nesting != 1:
+            return "</div>\n"
+        own = token.info.strip().removeprefix(name).strip()
+        words = ": ".join(filter(None, (title, own)))
+        eyebrow = f'<p class="eyebrow">{escapeHtml(words)}</p>\n' if words else ""
+        return f'<div class="{name}" role="note">\n{eyebrow}'
+
+    return render_container
+
+
+def _table_open(
+    _renderer: RendererHTML,
+    _tokens: Sequence[Token],
+    _index: int,
+    _options: OptionsDict,
+    env: MutableMapping[str, Any],
+) -> str:
+    env["tables"] = env.get("tables", 0) + 1
+    label = f"Table {env['tables']}"
+    return f'<div class="table-wrap" tabindex="0" role="region" aria-label="{label}">\n<table>\n'
+
+
+def _table_close(*_arguments: object) -> str:
+    return "</table>\n</div>\n"
+
+
+def _course_markdown() -> MarkdownIt:
+    # Raw HTML stays text: "<s>" and "<unk>" are tokens to write about here.
+    markdown = MarkdownIt("commonmark", {"html": False, "highlight": _code})
+    markdown.enable(["table", "strikethrough"])
+    dollarmath_plugin(markdown, allow_space=False, double_inline=True)
+    anchors_plugin(markdown, min_level=2, max_level=4, slug_func=_slug)
+    for name, title in CONTAINERS.items():
+        container_plugin(markdown, name, render=_container(name, title))
+    markdown.add_render_rule("table_open", _table_open)
+    markdown.add_render_rule("table_close", _table_close)
+    for rule, display in (("math_inline", False), ("math_inline_double", True)):
+        markdown.add_render_rule(rule, _formula(display=display))
+    markdown.add_render_rule("math_block", _formula(display=True))
+    return markdown
+
+
+def _formula(*, display: bool) -> Callable[..., str]:
+    def render_formula(
+        _renderer: RendererHTML, tokens: Sequence[Token], index: int, *_rest: object
+    ) -> str:
+        return _mathematics(tokens[index].content.strip(), display=display)
+
+    return render_formula
+
+
+COURSE = _course_markdown()
+USER = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+
+
+def render(source: str) -> str:
+    """Course text as HTML blocks."""
+    return render_page(source).html
+
+
+def render_page(source: str) -> Page:
+    """Course text as HTML, with its headings of the second and third level."""
+    _check_containers(source)
+    env: dict[str, Any] = {}
+    tokens = COURSE.parse(source, env)
+    html = str(COURSE.renderer.render(tokens, COURSE.options, env))
+    return Page(html=html, headings=tuple(_headings(tokens)))
+
+
+def render_inline(source: str) -> str:
+    """One line of course text, without a paragraph around it."""
+    return str(COURSE.renderInline(source))
+
+
+def render_user(source: str) -> str:
+    """What a person typed, as HTML that can do no harm."""
+    return nh3.clean(USER.render(source))
+
+
+def _headings(tokens: Sequence[Token]) -> Iterator[Heading]:
+    for opening, inline in itertools.pairwise(tokens):
+        if opening.type != "heading_open":
+            continue
+        level = int(opening.tag[1])
+        if level == 1:
+            raise MarkdownError(
+                f"# {inline.content}", "the page already has a title", "begin headings with `##`"
+            )
+        if level <= 3:
+            title = "".join(
+                child.content for child in inline.children or () if child.type != "softbreak"
+            )
+            yield Heading(id=str(opening.attrs["id"]), title=title, level=level)
+
+
+def _check_containers(source: str) -> None:
+    """Find what markdown-it would pass over: unknown names, and containers left open."""
+    opened = ""
+    fenced = False
+    for line in source.split("\n"):
+        if line.lstrip().startswith("```"):
+            fenced = not fenced
+        if fenced or not line.startswith(":::"):
+            continue
+        name = line.strip(": ").partition(" ")[0]
+        if not name:
+            opened = ""
+        elif name not in CONTAINERS:
+            known = ", ".join(CONTAINERS)
+            raise MarkdownError(line, f"there is no container {name!r}", f"use one of {known}")
+        else:
+            opened = line
+    if opened:
+        raise MarkdownError(opened, "this container is never closed", "end it with a line `:::`")
