@@ -2,11 +2,13 @@
 
 import os
 import secrets
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlparse
 
 import dj_database_url
 from django.contrib.messages import constants as messages
+from django.core.exceptions import ImproperlyConfigured
 
 
 def env(name: str, default: str) -> str:
@@ -19,6 +21,14 @@ def env_bool(name: str, default: bool) -> bool:
 
 def env_int(name: str, default: int) -> int:
     return int(env(name, str(default)))
+
+
+def installed(package: str) -> Path:
+    """The folder of an installed package, found without importing it."""
+    spec = find_spec(package)
+    if spec is None or spec.origin is None:
+        raise ImproperlyConfigured(f"{package} is not installed: run `make run` once.")
+    return Path(spec.origin).parent
 
 
 BASE_DIR = Path(__file__).resolve().parents[2]
@@ -185,7 +195,13 @@ USE_TZ = True
 
 STATIC_URL = "static/"
 STATIC_ROOT = CAMPUS_HOME / "static"
-STATICFILES_DIRS = [BASE_DIR / "static"]
+STATICFILES_DIRS = [
+    BASE_DIR / "static",
+    ("plotly", installed("plotly") / "package_data"),
+    ("fonts/serif", installed("font_source_serif_pro") / "files"),
+    ("fonts/sans", installed("font_source_sans_pro") / "files"),
+    ("fonts/math", installed("ziamath") / "fonts"),
+]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"},

@@ -1,0 +1,126 @@
+// Draws every <div class="chart" data-chart="ID"> from the plotly figure in
+// <script type="application/json" id="ID">. The table beside a chart says the same in HTML.
+//
+// A figure names its colours as the stylesheet does, "var(--accent)", and so follows the theme.
+
+const SERIES = ["--accent", "--running", "--right", "--wrong", "--muted"];
+const CONFIG = {
+  displaylogo: false,
+  displayModeBar: "hover",
+  modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "share"],
+  responsive: true,
+};
+const figures = new Map();
+
+let plotly;
+
+/** plotly itself, 4.6 MB, asked for once and only when there is something to draw. */
+function load() {
+  plotly ??= new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    script.src = document.querySelector("script[data-plotly]").dataset.plotly;
+    script.onload = () => resolve(window.Plotly);
+    script.onerror = () => reject(new Error("plotly could not be loaded"));
+    document.head.append(script);
+  });
+  return plotly;
+}
+
+/** What the theme in force makes of a custom property, as "rgb(…)". */
+function colour(name, element) {
+  const probe = document.createElement("span");
+  probe.style.color = `var(${name})`;
+  element.append(probe);
+  const value = getComputedStyle(probe).color;
+  probe.remove();
+  return value;
+}
+
+/** The same figure with every "var(--name)" replaced by the theme's colour. */
+function coloured(value, element) {
+  if (typeof value === "string") {
+    const name = /^var\((--[\w-]+)\)$/.exec(value)?.[1];
+    return name ? colour(name, element) : value;
+  }
+  if (Array.isArray(value)) return value.map((item) => coloured(item, element));
+  if (value && typeof value === "object") {
+    return Object.fromEntries(
+      Object.entries(value).map(([key, item]) => [key, coloured(item, element)]),
+    );
+  }
+  return value;
+}
+
+function template(element) {
+  const axis = {
+    automargin: true,
+    color: colour("--muted", element),
+    gridcolor: colour("--line", element),
+    linecolor: colour("--line-strong", element),
+    zerolinecolor: colour("--line-strong", element),
+    title: { standoff: 12 },
+  };
+  const surface = colour("--surface", element);
+  return {
+    layout: {
+      colorway: SERIES.map((name) => colour(name, element)),
+      font: {
+        family: getComputedStyle(element).fontFamily,
+        size: 15,
+        color: colour("--ink", element),
+      },
+      hoverlabel: {
+        bgcolor: surface,
+        bordercolor: axis.linecolor,
+        font: { family: getComputedStyle(element).fontFamily, color: colour("--ink", element) },
+      },
+      legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" },
+      margin: { l: 56, r: 16, t: 40, b: 48 },
+      modebar: {
+        bgcolor: "rgba(0,0,0,0)",
+        color: axis.color,
+        activecolor: colour("--accent", element),
+      },
+      paper_bgcolor: "rgba(0,0,0,0)",
+      plot_bgcolor: "rgba(0,0,0,0)",
+      xaxis: axis,
+      yaxis: axis,
+    },
+  };
+}
+
+/** Draws the figure, or draws it anew with other data, colours or width. */
+export async function draw(element, figure = figures.get(element)) {
+  figures.set(element, figure);
+  const { react } = await load();
+  const { data, layout = {} } = coloured(figures.get(element), element);
+  const reduced = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  await react(
+    element,
+    data,
+    { ...layout, template: template(element), ...(reduced && { transition: { duration: 0 } }) },
+    CONFIG,
+  );
+  element.dataset.drawn = "true";
+}
+
+/** Adds points to the traces of a drawn chart: `points[i]` is {x: […], y: […]} for trace i. */
+export async function extend(element, points) {
+  const figure = figures.get(element);
+  points.forEach(({ x, y }, index) => {
+    figure.data[index].x = [...(figure.data[index].x ?? []), ...x];
+    figure.data[index].y = [...(figure.data[index].y ?? []), ...y];
+  });
+  await draw(element, figure);
+}
+
+function find(root) {
+  for (const element of root.querySelectorAll(".chart[data-chart]")) {
+    if (figures.has(element)) continue;
+    draw(element, JSON.parse(document.getElementById(element.dataset.chart).textContent));
+  }
+}
+
+find(document);
+document.addEventListener("htmx:load", (event) => find(event.target));
+document.addEventListener("themechange", () => figures.forEach((_, element) => draw(element)));
