@@ -14,3 +14,7 @@ class BadRequestError(EngineError):
 
 class BadModelError(EngineError):
     """The file is no GGUF, is truncated, or holds what llama.cpp cannot take."""
+
+
+class OutOfMemoryError(EngineError):
+    """The model or its context is bigger than the memory this run may use."""

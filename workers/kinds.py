@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 
-from workers import sleep
+from workers import generate, inspection, quantize, sleep
 from workers.events import Event
 
 
@@ -21,4 +21,12 @@ class Kind:
     run: Callable[[Any], Generator[Event, None, Any]]
 
 
-KINDS = {kind.name: kind for kind in (Kind("sleep", sleep.Sleep, sleep.sleep),)}
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind("inspect", inspection.Inspect, inspection.inspect),
+        Kind("quantize", quantize.Quantize, quantize.quantize),
+        Kind("generate", generate.Generate, generate.generate),
+        Kind("sleep", sleep.Sleep, sleep.sleep),
+    )
+}
