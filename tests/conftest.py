@@ -19,6 +19,12 @@ def _fresh_cache() -> Iterator[None]:
 
 
 @pytest.fixture
+def password() -> str:
+    """What everybody of the cast signs in with."""
+    return PASSWORD
+
+
+@pytest.fixture
 def cohort(db: None) -> Cohort:
     return Cohort.objects.create(name="Spring cohort", slug="spring", starts_on=date(2026, 3, 2))
 
