@@ -178,7 +178,8 @@ def _continue(
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
     """Probabilities of raw logits, (n_vocab,), in double precision."""
     exponentials: NDArray[np.float64] = np.exp(logits.astype(np.float64) - logits.max())
-    return exponentials / exponentials.sum()
+    probabilities: NDArray[np.float64] = exponentials / exponentials.sum()
+    return probabilities
 
 
 def _candidates(

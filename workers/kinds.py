@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 
-from workers import generate, inspection, quantize, sleep
+from workers import generate, inspection, perplexity, quantize, sleep
 from workers.events import Event
 
 
@@ -26,6 +26,7 @@ KINDS = {
     for kind in (
         Kind("inspect", inspection.Inspect, inspection.inspect),
         Kind("quantize", quantize.Quantize, quantize.quantize),
+        Kind("perplexity", perplexity.MeasurePerplexity, perplexity.perplexity),
         Kind("generate", generate.Generate, generate.generate),
         Kind("sleep", sleep.Sleep, sleep.sleep),
     )
