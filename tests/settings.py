@@ -15,10 +15,12 @@ for outside in ("DATABASE_URL", "REDIS_URL", "EMAIL_HOST"):
     os.environ.pop(outside, None)
 
 from campus.settings import *  # noqa: E402, F403
-from campus.settings import DATABASES, STORAGES  # noqa: E402
+from campus.settings import DATABASES, INSTALLED_APPS, STORAGES  # noqa: E402
 
 # The test database is the very file that a process started with this CAMPUS_HOME opens.
 DATABASES["default"]["TEST"] = {"NAME": DATABASES["default"]["NAME"]}
 STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+# A kind of lab that needs no model.
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.napping"]

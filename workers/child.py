@@ -20,7 +20,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
-from workers.errors import BadRequestError, EngineError
+from workers.errors import BadRequestError, EngineError, OutOfMemoryError
 from workers.events import to_json
 from workers.kinds import KINDS
 
@@ -47,13 +47,13 @@ class Ending:
     result: Mapping[str, Any] | None = None
 
 
-def preload(*modules: str) -> None:
-    """Start the fork server now, with `modules` imported besides the engine.
+def preload() -> None:
+    """Start the fork server now, with the engine imported.
 
-    multiprocessing re-imports the main module in every child; a main module whose imports are
-    preloaded here costs the child nothing.
+    multiprocessing imports the main module anew in every child, unless it is a package's
+    `__main__`: start a supervisor with `python -m`, or each child pays for the imports.
     """
-    CONTEXT.set_forkserver_preload(["workers.child", *modules])
+    CONTEXT.set_forkserver_preload(["workers.child"])
     warm_up = CONTEXT.Process(target=os.getpid)
     warm_up.start()
     warm_up.join()
@@ -187,7 +187,7 @@ def _main(
                 events.send(("succeeded", asdict(stop.value)))
                 return
             events.send(("event", to_json(event)))
-    except MemoryError:
+    except (MemoryError, OutOfMemoryError):
         events.send(("out_of_memory", _too_big(limits)))
     except EngineError as error:
         events.send(("refused", str(error)))

@@ -1,4 +1,8 @@
-"""The Celery application: `celery -A campus.celery worker -P threads -Q quick`."""
+"""The Celery application: `python -m celery -A campus.celery worker -P threads -Q quick`.
+
+Start it with `python -m`: the engine's children import the main module anew, and only that of a
+package costs them nothing (see workers.child.preload).
+"""
 
 import os
 
@@ -8,3 +12,4 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "campus.settings")
 app = Celery("campus")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+app.autodiscover_tasks(related_name="heartbeat")

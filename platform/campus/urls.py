@@ -6,7 +6,9 @@ from django.urls import include, path
 from .health import health
 
 urlpatterns = [
+    path("", include("labs.urls")),
     path("", include("people.urls")),
+    path("", include("teaching.urls")),
     path("accounts/", include("allauth.account.urls")),
     path("admin/", admin.site.urls),
     path("health/", health, name="health"),

@@ -1,0 +1,122 @@
+"""What a kind of lab is: a form, a prediction, a request to the engine, a grade and charts.
+
+To write one, subclass `LabKind` in a file of this folder and decorate it with `@register`; the
+pages, the queue, the live view, grading and downloads are there for every kind.
+"""
+
+import random
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, TypeVar
+
+from django import forms
+from pydantic import BaseModel, ConfigDict
+
+from labs.charts import Chart
+from workers.child import Limits
+
+Values = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One line of a grade: what was said, what was measured, and the points for it."""
+
+    question: str
+    predicted: str
+    measured: str
+    points: float
+    out_of: float
+    comment: str
+
+
+@dataclass(frozen=True)
+class Grade:
+    """The points of a run; a pure function of prediction, conclusion and result."""
+
+    parts: tuple[Part, ...]
+    pass_mark: float
+
+    @property
+    def score(self) -> float:
+        """The share of all points, in [0, 1]; 0 where nothing was asked."""
+        out_of = sum(part.out_of for part in self.parts)
+        return sum(part.points for part in self.parts) / out_of if out_of else 0.0
+
+    @property
+    def passed(self) -> bool:
+        return self.score >= self.pass_mark
+
+
+@dataclass(frozen=True)
+class Work:
+    """Everything about one run that a kind may look at."""
+
+    parameters: Values
+    drawn: Values
+    choices: Values
+    prediction: Values
+    conclusion: Values | None = None
+
+    def concluded(self, conclusion: Values) -> "Work":
+        """The same work with the student's conclusion."""
+        return replace(self, conclusion=conclusion)
+
+
+class Parameters(BaseModel):
+    """The `parameters` mapping of a lab's file; unknown names are an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LabForm(forms.Form):
+    """A form of a lab page. It knows the lab's parameters and the values drawn for the student."""
+
+    def __init__(self, *args: Any, parameters: Values, drawn: Values, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.parameters = parameters
+        self.drawn = drawn
+
+
+class LabKind(ABC):
+    """A kind of lab. `engine` names the engine's kind that does the work."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    engine: ClassVar[str]
+    lane: ClassVar[str]
+    limits: ClassVar[Limits]
+    parameters: ClassVar[type[Parameters]] = Parameters
+    # Asked before the run and locked with it.
+    prediction_form: ClassVar[type[LabForm]] = LabForm
+    # What the student may choose freely for each run.
+    choices_form: ClassVar[type[LabForm]] = LabForm
+    # Asked when the measurements lie on the table; None where the result speaks for itself.
+    conclusion_form: ClassVar[type[LabForm] | None] = None
+
+    def draw(self, parameters: Values, rng: random.Random) -> dict[str, Any]:
+        """The values drawn for one attempt, as JSON."""
+        return {}
+
+    @abstractmethod
+    def request(self, work: Work) -> dict[str, Any]:
+        """The engine's request. File names are relative to the run's own directory."""
+
+    @abstractmethod
+    def grade(self, work: Work, result: Values) -> Grade:
+        """The grade. Pure: the same work and result always give the same grade."""
+
+    def charts(self, work: Work, result: Values) -> list[Chart]:
+        """The charts of a finished run, each with its table."""
+        return []
+
+
+REGISTRY: dict[str, LabKind] = {}
+K = TypeVar("K", bound=type[LabKind])
+
+
+def register(kind: K) -> K:
+    """Make a kind known under its name."""
+    REGISTRY[kind.name] = kind()
+    return kind

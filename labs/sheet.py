@@ -1,0 +1,86 @@
+"""The sheet a student fills in on a lab page: prediction, choices, and the draw they are about."""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from labs import kinds, runs
+from labs.models import Draw, Lab, Run, WorkerHost
+from people.models import User
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Everything a lab page asks and shows. `locked` says that this draw's prediction is made."""
+
+    draw: Draw
+    prediction: kinds.LabForm
+    choices: kinds.LabForm
+    key: uuid.UUID
+    locked: bool
+    past: list[Run]
+    workers: int
+    expected_seconds: float | None
+
+    def is_valid(self) -> bool:
+        # Both are asked, so that all errors show at once.
+        valid = [form.is_valid() for form in (self.prediction, self.choices)]
+        return all(valid)
+
+
+def blank(lab: Lab, student: User) -> Sheet:
+    """The sheet as a student finds it: empty, or with the prediction they made on this draw."""
+    return _sheet(lab, student, data=None, key=uuid.uuid4())
+
+
+def filled(lab: Lab, student: User, data: Mapping[str, Any]) -> Sheet:
+    """The sheet as it was handed in."""
+    try:
+        key = uuid.UUID(data.get("key", ""))
+    except ValueError:
+        # A page of another making sent no key; then two clicks are two submissions.
+        key = uuid.uuid4()
+    return _sheet(lab, student, data=data, key=key)
+
+
+def _sheet(lab: Lab, student: User, *, data: Mapping[str, Any] | None, key: uuid.UUID) -> Sheet:
+    kind = kinds.REGISTRY[lab.kind]
+    draw = runs.current_draw(lab, student)
+    made = getattr(draw, "prediction", None) if draw.pk else None
+    known = {"parameters": lab.parameters, "drawn": draw.values}
+    if made is None:
+        prediction = kind.prediction_form(data, prefix="prediction", **known)
+    else:
+        # What was predicted first stands, whatever is sent now.
+        prediction = kind.prediction_form(_as_data(made.values), prefix="prediction", **known)
+        for field in prediction.fields.values():
+            field.disabled = True
+            field.initial = None
+        prediction.initial = made.values
+    return Sheet(
+        draw=draw,
+        prediction=prediction,
+        choices=kind.choices_form(data, prefix="choices", **known),
+        key=key,
+        locked=made is not None,
+        past=list(_past(lab, student)[:5]),
+        workers=_workers(kind.lane),
+        expected_seconds=runs.expected_seconds(lab),
+    )
+
+
+def _as_data(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"prediction-{name}": value for name, value in values.items()}
+
+
+def _past(lab: Lab, student: User) -> QuerySet[Run]:
+    return Run.objects.owned_by(student).filter(lab=lab).defer("result", "grade_detail")
+
+
+def _workers(lane: str) -> int:
+    online = WorkerHost.objects.online(timezone.now()).values_list("lanes", flat=True)
+    return sum(lane in lanes for lanes in online)

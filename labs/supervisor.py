@@ -1,0 +1,149 @@
+"""One thread supervises one run: it starts the child, passes its events on, and ends the run."""
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import socket
+import threading
+import time
+from collections import deque
+from pathlib import Path
+
+import redis
+from django.conf import settings
+from django.core.files import File
+from django.core.files.base import ContentFile
+from django.utils import timezone
+
+from labs import kinds, runs, stream
+from labs.models import Artifact, Fault, Run, State
+from workers.child import Child, Ending, started
+
+logger = logging.getLogger(__name__)
+
+# How often a supervisor looks whether its run was cancelled, in seconds.
+TICK = 0.25
+# What the engine writes and is worth keeping is small; a quantized teaching model is not kept.
+KEPT_BYTES = 64 << 20
+WORKER = f"{socket.gethostname()}:{os.getpid()}"
+
+# Set when the worker is told to stop: runs go back to the queue at once.
+stopping = threading.Event()
+
+
+class Broadcast:
+    """The events of one attempt: kept for the record, and published for whoever watches."""
+
+    def __init__(self, run: Run) -> None:
+        self.name = stream.name(run.pk, run.attempt)
+        self.events: deque[stream.Event] = deque(maxlen=stream.MAX_EVENTS)
+        self._pending: list[stream.Event] = []
+        self._broken = False
+
+    def add(self, event: stream.Event) -> None:
+        self.events.append(event)
+        self._pending.append(event)
+
+    def flush(self) -> None:
+        """Publish what is pending. While Redis is away nothing is lost; then all is sent again."""
+        if not self._pending:
+            return
+        try:
+            if self._broken and not stream.exists(self.name):
+                self._pending = list(self.events)
+            stream.publish(self.name, self._pending)
+        except redis.RedisError as error:
+            if not self._broken:
+                logger.warning("Redis cannot be reached (%s); %s goes on", error, self.name)
+            self._broken = True
+        else:
+            self._pending.clear()
+            self._broken = False
+
+
+def supervise(run: Run) -> None:
+    """Do the claimed run to its end, whatever that is."""
+    kind = kinds.REGISTRY[run.kind]
+    broadcast = Broadcast(run)
+    scratch = run.scratch
+    scratch.mkdir(parents=True)
+    try:
+        request = kind.request(runs.work_of(run))
+        with started(kind.engine, request, kind.limits, scratch) as child:
+            ending = _watch(run, child, broadcast)
+        _conclude(run, ending, scratch, broadcast)
+    except Exception:
+        logger.exception("run %s attempt %s broke in its supervisor", run.pk, run.attempt)
+        runs.lose(run, "Something of ours broke.", at=timezone.now())
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+        broadcast.add({"type": "state"})
+        broadcast.flush()
+
+
+def _watch(run: Run, child: Child, broadcast: Broadcast) -> Ending | None:
+    """Pass events on until the child ends; None when the run was cancelled, lost or given back."""
+    looked = renewed = time.monotonic()
+    while True:
+        said = child.read(timeout=0)
+        if said is None:
+            broadcast.flush()
+            said = child.read(timeout=TICK)
+        if isinstance(said, Ending):
+            return said
+        if said is not None:
+            broadcast.add(said)
+        now = time.monotonic()
+        if now - looked >= TICK:
+            looked = now
+            if stopping.is_set() or runs.should_stop(run):
+                child.kill()
+                return None
+        if now - renewed >= settings.RUN_LEASE_SECONDS / 4:
+            renewed = now
+            runs.renew(run, at=timezone.now())
+
+
+def _conclude(run: Run, ending: Ending | None, scratch: Path, broadcast: Broadcast) -> None:
+    now = timezone.now()
+    if ending is None:
+        if stopping.is_set():
+            runs.release(run)
+        else:
+            # Where the lease was lost this changes nothing.
+            runs.end(run, State.CANCELLED, "You cancelled it.", fault=Fault.NONE, at=now)
+        return
+    match ending.reason:
+        case "succeeded":
+            assert ending.result is not None
+            if runs.succeed(run, ending.result, at=now):
+                _keep(run, scratch, broadcast)
+        case "refused":
+            runs.end(run, State.FAILED, ending.message, fault=Fault.REQUEST, at=now)
+        case "timed_out":
+            runs.end(run, State.TIMED_OUT, ending.message, fault=Fault.REQUEST, at=now)
+        case "out_of_memory":
+            runs.end(run, State.FAILED, ending.message, fault=Fault.REQUEST, at=now)
+        case "died" | "killed":
+            runs.lose(run, ending.message, at=now)
+
+
+def _keep(run: Run, scratch: Path, broadcast: Broadcast) -> None:
+    """Store the events and the small files that the engine wrote as artifacts."""
+    lines = "".join(json.dumps(event) + "\n" for event in broadcast.events)
+    _store(run, "events.jsonl", ContentFile(lines.encode()))
+    for path in sorted(scratch.iterdir()):
+        if path.is_file() and path.name != "stderr.txt" and path.stat().st_size <= KEPT_BYTES:
+            with path.open("rb") as file:
+                _store(run, path.name, File(file))
+
+
+def _store(run: Run, name: str, file: "File[bytes]") -> None:
+    digest = hashlib.sha256()
+    for chunk in file.chunks():
+        digest.update(chunk)
+    file.seek(0)
+    artifact = Artifact(run=run, name=name, size=file.size, sha256=digest.hexdigest())
+    artifact.file.save(f"{run.pk}-{run.attempt}-{name}", file)

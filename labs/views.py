@@ -1,0 +1,211 @@
+"""The pages of labs and runs."""
+
+import csv
+import io
+import json
+from collections.abc import AsyncIterator
+
+from asgiref.sync import sync_to_async
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.db import connection, transaction
+from django.http import (
+    FileResponse,
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    JsonResponse,
+    StreamingHttpResponse,
+)
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_POST
+
+from labs import report, runs, sheet, stream, tasks
+from labs.models import Artifact, Lab, Run
+from people.models import User
+
+
+class SignedInRequest(HttpRequest):
+    user: User
+
+
+# How long an event stream waits in silence before it looks at the database, in milliseconds.
+GLANCE_MS = 2000
+
+
+@login_required
+@require_GET
+def lab(request: SignedInRequest, key: str) -> HttpResponse:
+    lab = get_object_or_404(
+        Lab.objects.visible_to(request.user).select_related("resource", "activity"), key=key
+    )
+    return render(request, "labs/lab.html", {"lab": lab, "sheet": sheet.blank(lab, request.user)})
+
+
+@login_required
+@require_POST
+def start(request: SignedInRequest, key: str) -> HttpResponse:
+    lab = get_object_or_404(
+        Lab.objects.visible_to(request.user).select_related("resource", "activity"), key=key
+    )
+    paper = sheet.filled(lab, request.user, request.POST)
+    if paper.is_valid():
+        try:
+            run = runs.start(
+                lab,
+                student=request.user,
+                draw=paper.draw,
+                prediction=paper.prediction.cleaned_data,
+                choices=paper.choices.cleaned_data,
+                key=paper.key,
+                at=timezone.now(),
+            )
+        except runs.QuotaExceededError as error:
+            paper.choices.add_error(None, str(error))
+        else:
+            transaction.on_commit(lambda: tasks.hand_over(run.lane))
+            return redirect(run)
+    return render(request, "labs/lab.html", {"lab": lab, "sheet": paper}, status=422)
+
+
+@login_required
+@require_GET
+def history(request: SignedInRequest) -> HttpResponse:
+    mine = Run.objects.owned_by(request.user).select_related("lab").defer("result", "grade_detail")
+    page = Paginator(mine, 25).get_page(request.GET.get("page"))
+    return render(request, "labs/history.html", {"page": page})
+
+
+@login_required
+@require_GET
+def run(request: SignedInRequest, pk: int) -> HttpResponse:
+    return _show(request, pk, "labs/run.html")
+
+
+@login_required
+@require_GET
+def state(request: SignedInRequest, pk: int) -> HttpResponse:
+    """The part of the run page that changes."""
+    return _show(request, pk, "labs/_run.html")
+
+
+def _show(request: SignedInRequest, pk: int, template: str) -> HttpResponse:
+    run = get_object_or_404(
+        Run.objects.visible_to(request.user).select_related("lab", "student", "draw__prediction"),
+        pk=pk,
+    )
+    return render(request, template, {"run": run, "report": report.of(run, request.user)})
+
+
+@login_required
+@require_POST
+def cancel(request: SignedInRequest, pk: int) -> HttpResponse:
+    run = get_object_or_404(Run.objects.owned_by(request.user), pk=pk)
+    runs.cancel(run, at=timezone.now())
+    stream.announce(run.pk, run.events_attempt)
+    return redirect(run)
+
+
+@login_required
+@require_POST
+def conclude(request: SignedInRequest, pk: int) -> HttpResponse:
+    run = get_object_or_404(
+        Run.objects.owned_by(request.user).select_related(
+            "lab__activity", "student", "draw__prediction"
+        ),
+        pk=pk,
+    )
+    page = report.of(run, request.user, conclusion=request.POST)
+    if page.conclusion is None:
+        raise Http404("This run has nothing to conclude.")
+    if page.conclusion.is_valid():
+        runs.conclude(run, page.conclusion.cleaned_data, at=timezone.now())
+        return redirect(run)
+    return render(request, "labs/run.html", {"run": run, "report": page}, status=422)
+
+
+async def events(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """The events of one attempt behind the cursor `after`, until the run's state changes."""
+    try:
+        attempt = int(request.GET.get("attempt", ""))
+    except ValueError as error:
+        raise Http404("The attempt is missing.") from error
+    if await _glance(request, pk, attempt) is None:
+        raise Http404("No such run.")
+    after = request.headers.get("Last-Event-ID") or request.GET.get("after") or "0"
+    response = StreamingHttpResponse(
+        _events(request, pk, attempt, after), content_type="text/event-stream"
+    )
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Accel-Buffering"] = "no"
+    return response
+
+
+async def _events(request: HttpRequest, pk: int, attempt: int, after: str) -> AsyncIterator[bytes]:
+    yield b"retry: 1000\n\n"
+    async for said in stream.follow(stream.name(pk, attempt), after, patience_ms=GLANCE_MS):
+        if said is None:
+            glance = await _glance(request, pk, attempt)
+            if glance is None or glance["over"]:
+                break
+            yield f"event: waiting\ndata: {json.dumps(glance)}\n\n".encode()
+        elif said[1]["type"] == "state":
+            break
+        else:
+            cursor, event = said
+            yield f"id: {cursor}\ndata: {json.dumps(event)}\n\n".encode()
+    yield b"event: state\ndata: {}\n\n"
+
+
+@sync_to_async
+def _glance(request: HttpRequest, pk: int, attempt: int) -> dict[str, object] | None:
+    """What the database says of the attempt; None where there is no such run for this person.
+
+    It gives the database connection back: a hundred open streams must not hold a hundred.
+    """
+    try:
+        run = Run.objects.visible_to(request.user).filter(pk=pk).first()
+        if run is None:
+            return None
+        over = run.is_final or run.events_attempt != attempt
+        return {"over": over, "words": report.waiting_words(run)}
+    finally:
+        connection.close()
+
+
+@login_required
+@require_GET
+def run_json(request: SignedInRequest, pk: int) -> JsonResponse:
+    run = get_object_or_404(Run.objects.visible_to(request.user).select_related("lab"), pk=pk)
+    return JsonResponse(report.as_json(run), json_dumps_params={"indent": 2})
+
+
+@login_required
+@require_GET
+def run_csv(request: SignedInRequest, pk: int) -> HttpResponse:
+    run = get_object_or_404(
+        Run.objects.visible_to(request.user).select_related("lab", "draw__prediction"), pk=pk
+    )
+    text = io.StringIO()
+    writer = csv.writer(text)
+    for chart in report.charts_of(run):
+        writer.writerow([chart.title])
+        writer.writerow(chart.columns)
+        writer.writerows(chart.rows)
+        writer.writerow([])
+    return HttpResponse(
+        text.getvalue(),
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="run-{run.pk}.csv"'},
+    )
+
+
+@login_required
+@require_GET
+def artifact(request: SignedInRequest, pk: int, name: str) -> FileResponse:
+    artifact = get_object_or_404(
+        Artifact, run__in=Run.objects.visible_to(request.user), run=pk, name=name
+    )
+    return FileResponse(artifact.file.open(), as_attachment=True, filename=artifact.name)
