@@ -27,6 +27,8 @@ from pygments.util import ClassNotFound
 
 # Name of the container, and the words that stand over it.
 CONTAINERS = {"note": "", "correction": "Correction", "worked": "Worked example"}
+# HTML needs no namespace for MathML.
+XMLNS = ' xmlns="http://www.w3.org/1998/Math/MathML"'
 UPRIGHT = re.compile(r'(?:<mi mathvariant="normal">[A-Za-z]</mi>){2,}')
 
 
@@ -69,6 +71,7 @@ def _mathematics(latex: str, *, display: bool) -> str:
         raise MarkdownError(
             latex, f"{unknown[0]} is no command this formula may use", "write it with another"
         )
+    mathml = mathml.replace(XMLNS, "")
     # Upright letters come one by one; together they are one word, such as "softmax".
     mathml = UPRIGHT.sub(lambda run: f"<mi>{re.sub('<[^>]*>', '', run[0])}</mi>", mathml)
     if not display:

@@ -1,0 +1,18 @@
+"""The types of questions: one file each, listed here."""
+
+from typing import Annotated
+
+from pydantic import Field, TypeAdapter
+
+from courses.questions.multiple import Multiple
+from courses.questions.numeric import Numeric
+from courses.questions.ordering import Ordering
+from courses.questions.single import Single
+
+AnyQuestion = Annotated[Single | Multiple | Numeric | Ordering, Field(discriminator="type")]
+PARSER: TypeAdapter[AnyQuestion] = TypeAdapter(AnyQuestion)
+
+
+def parse(content: object) -> AnyQuestion:
+    """A question from the JSON that a QuestionVersion holds."""
+    return PARSER.validate_python(content)

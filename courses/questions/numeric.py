@@ -1,0 +1,248 @@
+"""Numeric: the numbers in the prompt are drawn, and a formula over them gives the answer."""
+
+import html as html_escapes
+import itertools
+import math
+import re
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field, model_validator
+from simpleeval import SimpleEval
+
+from courses.documents import Location, MistakeError, Part
+from courses.markdown import render
+from courses.questions.base import (
+    Grade,
+    Html,
+    Question,
+    Response,
+    Text,
+    WrongFormError,
+    pick,
+)
+
+Number = int | float
+# A value drawn: a number, or several that belong together, such as a type and its block size.
+Value = Number | str | dict[str, Number | str]
+Values = dict[str, Value]
+
+FUNCTIONS = {
+    "abs": abs,
+    "ceil": math.ceil,
+    "exp": math.exp,
+    "floor": math.floor,
+    "log": math.log,
+    "log2": math.log2,
+    "log10": math.log10,
+    "max": max,
+    "min": min,
+    "round": round,
+    "sin": math.sin,
+    "cos": math.cos,
+    "sqrt": math.sqrt,
+}
+NAMES = {"pi": math.pi}
+# Digits with an exponent perhaps, thousands apart perhaps, then letters perhaps: "1,024.5 KiB".
+TYPED = re.compile(
+    r"^(?P<number>[+-]?(?:\d{1,3}(?:[, ]\d{3})+|\d+)?(?:\.\d*)?(?:[eE][+-]?\d+)?)"
+    r"\s*(?P<unit>\S.*)?$"
+)
+MOST_DRAWS = 5000
+
+
+class Tolerance(Part):
+    """How far from the answer is still right: a share of it, or a distance in its unit."""
+
+    relative: float = Field(default=0.0, ge=0.0, le=0.5)
+    absolute: float = Field(default=0.0, ge=0.0)
+
+
+class Slip(Part):
+    """A wrong answer with a known cause: its formula, and what it reveals."""
+
+    answer: Text
+    misconception: Text
+
+
+class Numeric(Question):
+    template: ClassVar[str] = "courses/questions/_numeric.html"
+    result_template: ClassVar[str] = "courses/questions/_numeric_result.html"
+
+    type: Literal["numeric"]
+    parameters: dict[str, list[Value]] = Field(default_factory=dict)
+    answer: Text
+    unit: str = ""
+    units: dict[str, float] = Field(default_factory=dict)
+    tolerance: Tolerance
+    slips: list[Slip] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _computes_for_every_draw(self) -> "Numeric":
+        for name, choices in self.parameters.items():
+            if not choices:
+                raise MistakeError(
+                    f"`{name}` has no values to draw from", "list one or more", ("parameters", name)
+                )
+            if not re.search(rf"\{{{re.escape(name)}(\.\w+)?\}}", self.prompt):
+                raise MistakeError(
+                    f"`{{{name}}}` is not in the prompt",
+                    "show what is drawn, or take the parameter out",
+                    ("prompt",),
+                )
+        formulas: list[tuple[Location, str]] = [(("answer",), self.answer)]
+        formulas += [(("slips", i, "answer"), slip.answer) for i, slip in enumerate(self.slips)]
+        draws = itertools.product(*self.parameters.values())
+        for drawn in itertools.islice(draws, MOST_DRAWS):
+            values = dict(zip(self.parameters, drawn, strict=True))
+            for location, formula in formulas:
+                try:
+                    compute(formula, values)
+                except Exception as error:  # simpleeval raises whatever the formula stumbled over
+                    raise MistakeError(
+                        f"`{formula}` cannot be computed for {values}: {error}",
+                        "use the parameters' names, numbers and " + ", ".join(FUNCTIONS),
+                        location,
+                    ) from error
+        return self
+
+    def rendered(self) -> Html:
+        html = {
+            "prompt": render(self.prompt),
+            "explanation": render(self.explanation),
+            "slips": [render(slip.misconception) for slip in self.slips],
+        }
+        for place in ("prompt", "explanation"):
+            for name in re.findall(r"\{[\w.]+\}", getattr(self, place)):
+                known = name[1:-1].partition(".")[0] in {*self.parameters, "answer"}
+                if known and name not in html[place]:
+                    raise MistakeError(
+                        f"`{name}` stands inside a formula or coloured code, where it is not filled"
+                        " in",
+                        "write it outside, or in code without a language",
+                        (place,),
+                    )
+        return html
+
+    def shown(self, html: Html, seed: str, response: Response) -> dict[str, Any]:
+        return {
+            "prompt": fill(html["prompt"], self.drawn(seed)),
+            "value": response[0] if response else "",
+            "hint": self.form,
+        }
+
+    def check(self, response: Response) -> None:
+        if len(response) != 1:
+            raise WrongFormError(self.form)
+        self.number(response[0])
+
+    def grade(self, html: Html, seed: str, response: Response) -> Grade:
+        values = self.drawn(seed)
+        answer = compute(self.answer, values)
+        feedback = {
+            "answer": self.written(answer),
+            "given": "".join(response),
+            "explanation": fill(html["explanation"], {**values, "answer": self.written(answer)}),
+            "tolerance": self.tolerated,
+            "misconception": "",
+        }
+        if self.is_blank(response):
+            return Grade(0.0, feedback)
+        given = self.number(response[0])
+        if self.accepts(given, answer):
+            return Grade(1.0, feedback)
+        for slip, slip_html in zip(self.slips, html["slips"], strict=True):
+            if self.accepts(given, compute(slip.answer, values)):
+                feedback["misconception"] = fill(slip_html, values)
+                break
+        return Grade(0.0, feedback)
+
+    def right(self, seed: str) -> Response:
+        return (repr(float(compute(self.answer, self.drawn(seed)))),)
+
+    def wrong(self, seed: str) -> Response:
+        answer = compute(self.answer, self.drawn(seed))
+        return (repr(float(3 * answer + 3 * self.tolerance.absolute + 1)),)
+
+    def drawn(self, seed: str) -> Values:
+        return {name: pick(seed, name, values) for name, values in self.parameters.items()}
+
+    def accepts(self, given: float, answer: float) -> bool:
+        allowed = max(self.tolerance.relative * abs(answer), self.tolerance.absolute)
+        # What float arithmetic itself loses is never the student's mistake.
+        return abs(given - answer) <= allowed + 1e-9 * max(1.0, abs(answer)) * (allowed == 0)
+
+    def number(self, typed: str) -> float:
+        """The number that was typed, in `unit`; WrongFormError says how to write one."""
+        match = TYPED.match(typed.strip())
+        if not match or not re.search(r"\d", match["number"]):
+            raise WrongFormError(self.form)
+        value = float(match["number"].replace(",", "").replace(" ", ""))
+        if not math.isfinite(value):
+            raise WrongFormError(self.form)
+        return value * self._factor(match["unit"])
+
+    def _factor(self, unit: str | None) -> float:
+        if unit is None or unit.strip() == self.unit:
+            return 1.0
+        factors = {name.lower(): factor for name, factor in self.units.items()}
+        exact = self.units.get(unit.strip(), factors.get(unit.strip().lower()))
+        if exact is None:
+            raise WrongFormError(self.form)
+        return exact
+
+    @property
+    def form(self) -> str:
+        """How an answer is written, in a sentence."""
+        sentence = "A number such as 1536 or 1.5e3"
+        if self.units:
+            sentence += f", with {_listed(self.units)} after it if you like"
+        if self.unit:
+            sentence += f"; without a unit it counts as {self.unit}"
+        return f"{sentence}. {self.tolerated}"
+
+    @property
+    def tolerated(self) -> str:
+        if self.tolerance.relative:
+            return f"Right within {self.tolerance.relative:.2%} of the answer.".replace(
+                ".00%", " %"
+            )
+        if self.tolerance.absolute:
+            return f"Right within {written(self.tolerance.absolute)} {self.unit}".rstrip() + "."
+        return "It must be exact."
+
+    def written(self, value: float) -> str:
+        return f"{written(value)} {self.unit}".rstrip()
+
+
+def compute(formula: str, values: Values) -> float:
+    """The formula's value as a finite float."""
+    result = SimpleEval(functions=FUNCTIONS, names={**NAMES, **values}).eval(formula)
+    number = float(result)
+    if not math.isfinite(number):
+        raise ValueError(f"the result is {number}")
+    return number
+
+
+def written(value: float) -> str:
+    """A number for people: whole ones in full, with thousands apart; others to six digits."""
+    if value == int(value) and abs(value) < 1e15:
+        return f"{int(value):,}"
+    return f"{value:.6g}"
+
+
+def fill(text: str, values: Values) -> str:
+    """Put the values drawn where `{name}` or `{name.part}` stands in HTML."""
+
+    def value(match: re.Match[str]) -> str:
+        name, _, part = match[1].partition(".")
+        found: Any = values.get(name)
+        if part and isinstance(found, dict):
+            found = found.get(part)
+        return match[0] if found is None else html_escapes.escape(str(found))
+
+    return re.sub(r"\{([\w.]+)\}", value, text)
+
+
+def _listed(names: dict[str, float]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} or {last}" if others else last
