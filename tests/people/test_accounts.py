@@ -122,7 +122,7 @@ def test_a_lost_password_is_replaced_through_the_mail(
     assert message.to == ["ada@example.org"]
     assert message.subject == "Inference Campus: Choose a new password"
     assert message.body.startswith("Hello Ada,\n")
-    (link,) = re.findall(r"http://testserver(/accounts/password/reset/key/\S+)", message.body)
+    (link,) = re.findall(r"http://testserver(/accounts/password/reset/key/\S+)", str(message.body))
 
     page = client.get(link, follow=True)
     assert "Choose a new password" in page.content.decode()
@@ -162,7 +162,7 @@ def test_a_new_address_is_confirmed_by_its_link_and_made_the_main_one(
     ada.refresh_from_db()
     assert ada.email == "ada@example.org"
 
-    (link,) = re.findall(r"http://testserver(/accounts/confirm-email/\S+)", message.body)
+    (link,) = re.findall(r"http://testserver(/accounts/confirm-email/\S+)", str(message.body))
     assert "ada@new.example.org" in client.get(link).content.decode()
     client.post(link)
     client.post(reverse("account_email"), {"action_primary": "", "email": "ada@new.example.org"})
