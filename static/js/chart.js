@@ -51,6 +51,16 @@ function coloured(value, element) {
   return value;
 }
 
+/** On a logarithmic axis 1, 2 and 5 of each decade are labelled, and no more. */
+function readable(layout) {
+  return Object.fromEntries(
+    Object.entries(layout).map(([key, value]) => [
+      key,
+      value?.type === "log" ? { dtick: "D2", exponentformat: "power", ...value } : value,
+    ]),
+  );
+}
+
 function template(element) {
   const axis = {
     automargin: true,
@@ -58,7 +68,7 @@ function template(element) {
     gridcolor: colour("--line", element),
     linecolor: colour("--line-strong", element),
     zerolinecolor: colour("--line-strong", element),
-    title: { standoff: 12 },
+    title: { standoff: 12, font: { size: 15 } },
   };
   const surface = colour("--surface", element);
   return {
@@ -98,7 +108,7 @@ export async function draw(element, figure = figures.get(element)) {
   await react(
     element,
     data,
-    { ...layout, template: template(element), ...(reduced && { transition: { duration: 0 } }) },
+    { ...readable(layout), template: template(element), ...(reduced && { transition: { duration: 0 } }) },
     CONFIG,
   );
   element.dataset.drawn = "true";
