@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 
-from workers import generate, inspection, perplexity, quantize, sleep
+from workers import bench, generate, inspection, perplexity, quantize, sleep
 from workers.events import Event
 
 
@@ -27,6 +27,7 @@ KINDS = {
         Kind("inspect", inspection.Inspect, inspection.inspect),
         Kind("quantize", quantize.Quantize, quantize.quantize),
         Kind("perplexity", perplexity.MeasurePerplexity, perplexity.perplexity),
+        Kind("bench", bench.Bench, bench.bench),
         Kind("generate", generate.Generate, generate.generate),
         Kind("sleep", sleep.Sleep, sleep.sleep),
     )
