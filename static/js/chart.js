@@ -111,6 +111,8 @@ export async function draw(element, figure = figures.get(element)) {
     { ...readable(layout), template: template(element), ...(reduced && { transition: { duration: 0 } }) },
     CONFIG,
   );
+  // A reader gets the caption and the table; the drawing's own texts would be noise.
+  for (const svg of element.querySelectorAll("svg.main-svg")) svg.setAttribute("aria-hidden", "true");
   element.dataset.drawn = "true";
 }
 
