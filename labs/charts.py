@@ -21,6 +21,11 @@ class Chart:
     layout: dict[str, Any] = field(default_factory=dict)
 
     @property
+    def element_id(self) -> str:
+        """The id of the page element that holds the figure."""
+        return f"chart-{self.key}"
+
+    @property
     def figure(self) -> dict[str, Any]:
         return {"data": list(self.traces), "layout": dict(self.layout)}
 

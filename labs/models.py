@@ -57,6 +57,7 @@ class Lab(models.Model):
     key = models.SlugField(max_length=100, unique=True)
     number = models.PositiveSmallIntegerField()
     title = models.CharField(max_length=200)
+    question = models.CharField(max_length=200, help_text="What the lab asks, in one sentence.")
     kind = models.CharField(max_length=50)
     resource = models.ForeignKey(
         Resource, on_delete=models.SET_NULL, null=True, blank=True, related_name="labs"

@@ -22,6 +22,7 @@ class Report:
     cursor: str
     waiting: str
     charts: list[Chart]
+    facts: list[tuple[str, str]]
     conclusion: kinds.LabForm | None
 
 
@@ -38,6 +39,7 @@ def of(run: Run, reader: User, conclusion: Mapping[str, Any] | None = None) -> R
         cursor=cursor,
         waiting=waiting_words(run),
         charts=charts_of(run),
+        facts=facts_of(run),
         conclusion=_conclusion_form(run, conclusion) if is_mine else None,
     )
 
@@ -47,6 +49,13 @@ def charts_of(run: Run) -> list[Chart]:
     if run.result is None:
         return []
     return kinds.REGISTRY[run.kind].charts(runs.work_of(run), run.result)
+
+
+def facts_of(run: Run) -> list[tuple[str, str]]:
+    """What was drawn and what the student chose, as names and values."""
+    drawn = run.draw.values if run.draw else {}
+    chosen = [(name.replace("_", " ").capitalize(), str(v)) for name, v in run.choices.items()]
+    return kinds.REGISTRY[run.kind].facts(run.parameters, drawn) + chosen
 
 
 def waiting_words(run: Run) -> str:

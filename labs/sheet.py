@@ -20,6 +20,7 @@ class Sheet:
     draw: Draw
     prediction: kinds.LabForm
     choices: kinds.LabForm
+    facts: list[tuple[str, str]]
     key: uuid.UUID
     locked: bool
     past: list[Run]
@@ -65,6 +66,7 @@ def _sheet(lab: Lab, student: User, *, data: Mapping[str, Any] | None, key: uuid
         draw=draw,
         prediction=prediction,
         choices=kind.choices_form(data, prefix="choices", **known),
+        facts=kind.facts(lab.parameters, draw.values),
         key=key,
         locked=made is not None,
         past=list(_past(lab, student)[:5]),

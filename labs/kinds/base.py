@@ -73,10 +73,18 @@ class Parameters(BaseModel):
 class LabForm(forms.Form):
     """A form of a lab page. It knows the lab's parameters and the values drawn for the student."""
 
+    # Groups of fields under a heading each: (title, explanation, names of fields).
+    groups: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
+
     def __init__(self, *args: Any, parameters: Values, drawn: Values, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.parameters = parameters
         self.drawn = drawn
+
+    def sections(self) -> list[tuple[str, str, list[forms.BoundField]]]:
+        """The fields as a page shows them: in their groups, or all in one without a title."""
+        groups = self.groups or (("", "", tuple(self.fields)),)
+        return [(title, hint, [self[name] for name in names]) for title, hint, names in groups]
 
 
 class LabKind(ABC):
@@ -98,6 +106,10 @@ class LabKind(ABC):
     def draw(self, parameters: Values, rng: random.Random) -> dict[str, Any]:
         """The values drawn for one attempt, as JSON."""
         return {}
+
+    def facts(self, parameters: Values, drawn: Values) -> list[tuple[str, str]]:
+        """What a student is told about the draw, as names and values."""
+        return []
 
     @abstractmethod
     def request(self, work: Work) -> dict[str, Any]:

@@ -1,0 +1,184 @@
+// Keeps the page of a run current while it works.
+//
+// The server's events are snapshots (phase, progress, place in the queue), which replace what is
+// shown, or additions (tokens, log lines, points), which are appended once each: the cursor that
+// came with the page, and the browser's own after that, tell the server where to go on. When the
+// run's state changes, the server ends the stream and the part that changes is fetched anew.
+
+import { draw } from "./chart.js";
+
+const COLOURS = ["var(--accent)", "var(--running)", "var(--right)", "var(--wrong)", "var(--muted)"];
+// A browser keeps six connections to one host; a tab nobody looks at gives its one back.
+const HIDDEN_MS = 2000;
+const REDRAW_MS = 250;
+
+class Live {
+  constructor(element) {
+    this.element = element;
+    this.after = element.dataset.after;
+    this.series = new Map();
+    for (const token of read("live-tokens")) this.showCandidates(token);
+    const words = this.part("tokens").querySelectorAll(".token");
+    read("live-tokens").forEach((token, i) => shade(words[i], token.probability));
+    for (const point of read("live-points")) this.point(point);
+    this.timer = setInterval(() => this.elapsed(), 1000);
+    this.elapsed();
+    this.open();
+  }
+
+  part(name) {
+    return this.element.querySelector(`[data-${name}]`);
+  }
+
+  open() {
+    if (this.source || this.over) return;
+    this.source = new EventSource(`${this.element.dataset.events}&after=${this.after}`);
+    this.source.onmessage = (message) => {
+      this.after = message.lastEventId;
+      this.take(JSON.parse(message.data));
+    };
+    this.source.addEventListener("waiting", (message) => {
+      this.part("waiting").textContent = JSON.parse(message.data).words;
+    });
+    this.source.addEventListener("state", () => this.renew());
+  }
+
+  close() {
+    this.source?.close();
+    this.source = undefined;
+  }
+
+  take(event) {
+    if (!this.element.dataset.started) this.element.dataset.started = new Date().toISOString();
+    this.part("waiting").textContent = "";
+    this[event.type]?.(event);
+  }
+
+  phase({ name }) {
+    this.part("phase").textContent = name;
+    this.part("progress").hidden = true;
+  }
+
+  progress({ done, total, unit }) {
+    const part = this.part("progress");
+    part.hidden = false;
+    Object.assign(part.querySelector("progress"), { max: total, value: done });
+    this.part("count").textContent = `${done} of ${total} ${unit}`;
+  }
+
+  token(token) {
+    const words = this.part("tokens");
+    words.hidden = false;
+    const word = document.createElement("span");
+    word.className = "token";
+    word.textContent = token.text;
+    shade(word, token.probability);
+    words.append(word);
+    this.showCandidates(token);
+  }
+
+  showCandidates({ candidates }) {
+    this.part("candidates").hidden = false;
+    const rows = candidates.map(({ text, probability }) => {
+      const row = document.createElement("tr");
+      const name = document.createElement("th");
+      name.scope = "row";
+      const code = document.createElement("code");
+      code.textContent = JSON.stringify(text).slice(1, -1);
+      name.append(code);
+      const cell = document.createElement("td");
+      const share = document.createElement("span");
+      share.className = "share";
+      share.style.setProperty("--p", probability);
+      share.textContent = `${(100 * probability).toFixed(1)} %`;
+      cell.append(share);
+      row.append(name, cell);
+      return row;
+    });
+    this.part("candidates").querySelector("tbody").replaceChildren(...rows);
+  }
+
+  log({ line }) {
+    const log = this.part("log");
+    const atEnd = log.scrollTop + log.clientHeight >= log.scrollHeight - 4;
+    log.append(`${line}\n`);
+    if (atEnd) log.scrollTop = log.scrollHeight;
+  }
+
+  point({ series, x, y, low, high }) {
+    if (!this.series.has(series)) this.series.set(series, { x: [], y: [], low: [], high: [] });
+    const points = this.series.get(series);
+    points.x.push(x);
+    points.y.push(y);
+    points.low.push(low ?? y);
+    points.high.push(high ?? y);
+    // Points come faster than a chart can usefully be drawn.
+    this.drawing ??= setTimeout(() => this.chart(), REDRAW_MS);
+  }
+
+  async chart() {
+    this.part("chart-figure").hidden = false;
+    const data = [...this.series].flatMap(([name, points], i) => traces(name, points, i));
+    await draw(this.part("live-chart"), {
+      data,
+      layout: { yaxis: { type: this.spansDecades() ? "log" : "linear" } },
+    });
+    this.drawing = undefined;
+  }
+
+  spansDecades() {
+    const ys = [...this.series.values()].flatMap(({ y }) => y).filter((y) => y > 0);
+    return ys.length > 0 && Math.max(...ys) / Math.min(...ys) > 50;
+  }
+
+  elapsed() {
+    const { started } = this.element.dataset;
+    if (!started) return;
+    const seconds = Math.max(0, Math.round((Date.now() - Date.parse(started)) / 1000));
+    this.part("elapsed").textContent = `${seconds} s so far.`;
+  }
+
+  async renew() {
+    this.over = true;
+    this.close();
+    clearInterval(this.timer);
+    clearTimeout(this.drawing);
+    await htmx.ajax("GET", this.element.dataset.state, { target: "#run", swap: "innerHTML" });
+  }
+}
+
+function traces(name, { x, y, low, high }, index) {
+  const color = COLOURS[index % COLOURS.length];
+  const band = { type: "scatter", mode: "lines", x, line: { width: 0 }, showlegend: false };
+  return [
+    { ...band, y: low, hoverinfo: "skip" },
+    { ...band, y: high, hoverinfo: "skip", fill: "tonexty", fillcolor: "var(--accent-soft)" },
+    { type: "scatter", mode: "lines", name, x, y, line: { color, width: 2 } },
+  ];
+}
+
+function shade(word, probability) {
+  word.style.setProperty("--p", probability);
+  word.title = `${(100 * probability).toFixed(1)} %`;
+}
+
+function read(id) {
+  return JSON.parse(document.getElementById(id).textContent);
+}
+
+let live;
+
+function find() {
+  const element = document.querySelector("[data-live]");
+  if (element && element !== live?.element) live = new Live(element);
+}
+
+find();
+document.addEventListener("htmx:load", find);
+
+let hidden;
+document.addEventListener("visibilitychange", () => {
+  clearTimeout(hidden);
+  if (document.hidden) hidden = setTimeout(() => live?.close(), HIDDEN_MS);
+  else live?.open();
+});
