@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 
-from workers import bench, generate, inspection, perplexity, quantize, sleep
+from workers import bench, generate, inspection, ladder, perplexity, quantize, sleep
 from workers.events import Event
 
 
@@ -29,6 +29,7 @@ KINDS = {
         Kind("perplexity", perplexity.MeasurePerplexity, perplexity.perplexity),
         Kind("bench", bench.Bench, bench.bench),
         Kind("generate", generate.Generate, generate.generate),
+        Kind("ladder", ladder.MeasureLadder, ladder.ladder),
         Kind("sleep", sleep.Sleep, sleep.sleep),
     )
 }

@@ -11,11 +11,12 @@ import numpy as np
 
 from workers import llama
 from workers.errors import BadRequestError, EngineError
-from workers.estimates import RunningMean, Values, mean, paired_difference, share
+from workers.estimates import RunningMean, mean, paired_difference, share
 from workers.events import Event, Phase, Point, Progress
 from workers.llama import Context, Model, Tokens
 from workers.scoring import (
     Chunking,
+    ComparedScores,
     TokenScores,
     chunk_logits,
     compare,
@@ -57,9 +58,9 @@ class ChunkScores:
     """Means over the scored tokens of one chunk, for comparisons chunk by chunk."""
 
     nll: float
-    base_nll: float | None
-    kl: float | None
-    same_top: float | None
+    base_nll: float | None = None
+    kl: float | None = None
+    same_top: float | None = None
 
 
 @dataclass(frozen=True)
@@ -185,7 +186,7 @@ def _points(
     now = nll.add(part.nll)
     low, middle, high = (math.exp(now.mean + errors * now.stderr) for errors in (-1, 0, 1))
     yield Point(f"perplexity {label}".strip(), now.n, middle, low, high)
-    if part.kl is not None:
+    if isinstance(part, ComparedScores):
         now = kl.add(part.kl)
         yield Point(
             f"kl {label}".strip(), now.n, now.mean, now.mean - now.stderr, now.mean + now.stderr
@@ -215,7 +216,7 @@ def summary(
         seconds=seconds,
         by_chunk=tuple(_chunk_scores(part) for part in parts),
     )
-    if scores.base_nll is None or scores.kl is None or scores.same_top is None:
+    if not isinstance(scores, ComparedScores):
         return result
     base, kl, top1 = mean(scores.base_nll), mean(scores.kl), share(scores.same_top)
     log_ratio = paired_difference(scores.nll, scores.base_nll)
@@ -235,13 +236,11 @@ def summary(
 
 
 def _chunk_scores(part: TokenScores) -> ChunkScores:
+    if not isinstance(part, ComparedScores):
+        return ChunkScores(float(part.nll.mean()))
     return ChunkScores(
         nll=float(part.nll.mean()),
-        base_nll=_mean_or_none(part.base_nll),
-        kl=_mean_or_none(part.kl),
-        same_top=_mean_or_none(part.same_top),
+        base_nll=float(part.base_nll.mean()),
+        kl=float(part.kl.mean()),
+        same_top=float(part.same_top.mean()),
     )
-
-
-def _mean_or_none(values: Values | None) -> float | None:
-    return None if values is None else float(values.mean())

@@ -5,7 +5,8 @@ second half of a chunk is scored, so that every scored token has at least n_ctx 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,17 +17,25 @@ from workers.llama import Batch, Context, Logits, Tokens
 
 @dataclass(frozen=True)
 class TokenScores:
-    """One value a scored token, each (tokens,). The last three only against base logits.
-
-    `nll` is -ln p(token). `kl` is the Kullback-Leibler divergence of the model's distribution from
-    the base's, sum of p_base (ln p_base - ln p), in nats. `same_top` is 1 where both find the same
-    token most probable.
-    """
+    """One value a scored token, (tokens,): `nll` is -ln p(token)."""
 
     nll: Values
-    base_nll: Values | None = None
-    kl: Values | None = None
-    same_top: Values | None = None
+
+
+@dataclass(frozen=True)
+class ComparedScores(TokenScores):
+    """Scores beside those of a base model on the same tokens, each (tokens,).
+
+    `kl` is the Kullback-Leibler divergence of the model's distribution from the base's, the sum of
+    p_base (ln p_base - ln p), in nats. `same_top` is 1 where both find the same token most probable.
+    """
+
+    base_nll: Values
+    kl: Values
+    same_top: Values
+
+
+Scores = TypeVar("Scores", bound=TokenScores)
 
 
 def score(logits: Logits, targets: Tokens) -> TokenScores:
@@ -37,12 +46,12 @@ def score(logits: Logits, targets: Tokens) -> TokenScores:
     return TokenScores(nll=np.log(sums) - (reached - highest)[:, 0].astype(np.float64))
 
 
-def compare(logits: Logits, base_logits: Logits, targets: Tokens) -> TokenScores:
+def compare(logits: Logits, base_logits: Logits, targets: Tokens) -> ComparedScores:
     """Scores of a model against a base on the same tokens, in double precision."""
     log_p_base = log_softmax(base_logits)  # (tokens, n_vocab)
     log_p = log_softmax(logits)
     here = targets[:, None]
-    return TokenScores(
+    return ComparedScores(
         nll=-np.take_along_axis(log_p, here, axis=-1)[:, 0],
         base_nll=-np.take_along_axis(log_p_base, here, axis=-1)[:, 0],
         kl=(np.exp(log_p_base) * (log_p_base - log_p)).sum(axis=-1),
@@ -57,19 +66,14 @@ def log_softmax(logits: Logits) -> NDArray[np.float64]:
     return normalised
 
 
-def concatenate(parts: list[TokenScores]) -> TokenScores:
+def concatenate(parts: list[Scores]) -> Scores:
     """The scores of several chunks as one."""
-    return TokenScores(
-        nll=np.concatenate([part.nll for part in parts]),
-        base_nll=_joined([part.base_nll for part in parts]),
-        kl=_joined([part.kl for part in parts]),
-        same_top=_joined([part.same_top for part in parts]),
-    )
-
-
-def _joined(columns: list[Values | None]) -> Values | None:
-    present = [column for column in columns if column is not None]
-    return np.concatenate(present) if present else None
+    kind = type(parts[0])
+    columns = {
+        field.name: np.concatenate([getattr(part, field.name) for part in parts])
+        for field in fields(kind)
+    }
+    return kind(**columns)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,34 @@
+"""Several kinds of work done one after the other as one."""
+
+from collections.abc import Generator
+from typing import TypeVar
+
+from workers.events import Event, Phase, Point, Progress
+
+Result = TypeVar("Result")
+
+
+class Steps:
+    """Counts the steps of the whole, and shows of the parts what matters: their points."""
+
+    def __init__(self, total: int) -> None:
+        self.done = 0
+        self.total = total
+
+    def run(
+        self, name: str, work: Generator[Event, None, Result]
+    ) -> Generator[Event, None, Result]:
+        """Do one step, shown as one phase."""
+        yield Phase(name)
+        try:
+            while True:
+                event = next(work)
+                if isinstance(event, Point):
+                    yield event
+        except StopIteration as end:
+            self.done += 1
+            yield Progress(self.done, self.total, "steps")
+            result: Result = end.value
+            return result
+        finally:
+            work.close()
