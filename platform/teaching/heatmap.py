@@ -65,6 +65,17 @@ class Cell:
     last: datetime | None = None
 
     @property
+    def is_stuck(self) -> bool:
+        return self.state is State.TRIED and self.tries >= STUCK
+
+    @property
+    def tone(self) -> str:
+        """The stylesheet's word for how it stands; the label says it in words."""
+        if self.is_stuck:
+            return "wrong"
+        return {State.NONE: "", State.PASSED: "right"}.get(self.state, "running")
+
+    @property
     def label(self) -> str:
         if self.state is State.NONE:
             return "none"
@@ -268,7 +279,7 @@ def _worries(cells: tuple[Cell, ...], last: datetime | None, at: datetime) -> It
     elif at - last > QUIET and any(cell.state is not State.PASSED for cell in activities):
         yield f"last active {ago(last, at)}"
     for stuck in activities:
-        if stuck.state is State.TRIED and stuck.tries >= STUCK:
+        if stuck.is_stuck:
             yield f"{stuck.tries} tries at {stuck.unit.title}, none passed"
 
 

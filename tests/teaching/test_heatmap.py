@@ -123,7 +123,9 @@ def test_three_tries_without_a_pass_are_stuck(course: Course, cohort: Cohort, ad
     assert row_of(ada, cohort).worries == ()
 
     record(ada, course.quiz.activity, 0.6, at=NOW)
-    assert row_of(ada, cohort).worries == ("3 tries at LLaMA quiz, none passed",)
+    row = row_of(ada, cohort)
+    assert row.worries == ("3 tries at LLaMA quiz, none passed",)
+    assert [cell.tone for cell in row.cells] == ["", "wrong", ""]
 
 
 def test_a_week_of_silence_is_worth_a_question_unless_all_is_done(
