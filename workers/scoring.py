@@ -27,7 +27,7 @@ class ComparedScores(TokenScores):
     """Scores beside those of a base model on the same tokens, each (tokens,).
 
     `kl` is the Kullback-Leibler divergence of the model's distribution from the base's, the sum of
-    p_base (ln p_base - ln p), in nats. `same_top` is 1 where both find the same token most probable.
+    p_base (ln p_base - ln p), in nats. `same_top` is 1 where both have the same top token.
     """
 
     base_nll: Values
