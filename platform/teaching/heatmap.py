@@ -69,13 +69,6 @@ class Cell:
         return self.state is State.TRIED and self.tries >= STUCK
 
     @property
-    def tone(self) -> str:
-        """The stylesheet's word for how it stands; the label says it in words."""
-        if self.is_stuck:
-            return "wrong"
-        return {State.NONE: "", State.PASSED: "right"}.get(self.state, "running")
-
-    @property
     def label(self) -> str:
         if self.state is State.NONE:
             return "none"

@@ -125,7 +125,7 @@ def test_three_tries_without_a_pass_are_stuck(course: Course, cohort: Cohort, ad
     record(ada, course.quiz.activity, 0.6, at=NOW)
     row = row_of(ada, cohort)
     assert row.worries == ("3 tries at LLaMA quiz, none passed",)
-    assert [cell.tone for cell in row.cells] == ["", "wrong", ""]
+    assert [cell.is_stuck for cell in row.cells] == [False, True, False]
 
 
 def test_a_week_of_silence_is_worth_a_question_unless_all_is_done(
