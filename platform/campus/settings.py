@@ -202,7 +202,7 @@ STATICFILES_DIRS = [
 ]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "campus.storage.StaticStorage"},
 }
 
 SECURE_CONTENT_TYPE_NOSNIFF = True
