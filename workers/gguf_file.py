@@ -6,11 +6,12 @@ sentence. Source of the layout: the GGUF specification in ggml's docs/gguf.md.
 """
 
 import math
-import mmap
+import os
 import struct
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from workers.errors import BadModelError
 from workers.ggml import TYPES
@@ -21,6 +22,9 @@ HEADER_BYTES = 24
 DEFAULT_ALIGNMENT = 32
 MAX_DIMENSIONS = 4
 MAX_NAME_BYTES = 63
+# Far above any real vocabulary or chat template, far below what would fill the memory.
+MAX_STRING_BYTES = 1 << 24
+MAX_ARRAY_ELEMENTS = 1 << 24
 SMALLEST_ENTRY = 13  # an empty key (8), a type (4) and a one-byte value
 SMALLEST_TENSOR = 32  # an empty name (8), no. of dimensions (4), one dimension (8), type, offset
 
@@ -97,13 +101,14 @@ def padded(size: int, alignment: int) -> int:
 class _Cursor:
     """Reads forward through the file and never past its end."""
 
-    def __init__(self, data: mmap.mmap) -> None:
-        self.data = data
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        self.file = file
+        self.size = size
         self.position = 0
 
     @property
     def left(self) -> int:
-        return len(self.data) - self.position
+        return self.size - self.position
 
     def need(self, size: int, what: str) -> None:
         if size > self.left:
@@ -112,10 +117,13 @@ class _Cursor:
                 f"{self.position}, and {self.left} are left."
             )
 
+    def take(self, size: int, what: str) -> bytes:
+        self.need(size, what)
+        self.position += size
+        return self.file.read(size)
+
     def scalar(self, layout: str, what: str) -> int | float | bool:
-        self.need(struct.calcsize(layout), what)
-        (value,) = struct.unpack_from(layout, self.data, self.position)
-        self.position += struct.calcsize(layout)
+        (value,) = struct.unpack(layout, self.take(struct.calcsize(layout), what))
         return value  # type: ignore[no-any-return]
 
     def count(self, layout: str, what: str) -> int:
@@ -124,9 +132,9 @@ class _Cursor:
     def string(self, what: str) -> str:
         length = self.count("<Q", f"the length of {what}")
         self.need(length, what)
-        text = self.data[self.position : self.position + length]
-        self.position += length
-        return text.decode("utf-8", errors="replace")
+        if length > MAX_STRING_BYTES:
+            raise BadModelError(f"The file is damaged: {what} claims to be {length} bytes long.")
+        return self.take(length, what).decode("utf-8", errors="replace")
 
 
 def read(path: Path) -> GGUFFile:
@@ -137,20 +145,18 @@ def read(path: Path) -> GGUFFile:
     """
     try:
         with path.open("rb") as file:
-            if not file.read(1):
+            size = os.fstat(file.fileno()).st_size
+            if not size:
                 raise BadModelError(f"{path.name} is empty.")
-            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                return _parse(_Cursor(data), path.name)
+            return _parse(_Cursor(file, size), path.name)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise BadModelError(f"{path.name} cannot be read: {reason}.") from error
 
 
 def _parse(cursor: _Cursor, name: str) -> GGUFFile:
-    if cursor.data[:4] != MAGIC:
+    if cursor.take(min(4, cursor.left), "the magic bytes") != MAGIC:
         raise BadModelError(f"{name} is no GGUF file: it does not begin with the bytes “GGUF”.")
-    cursor.need(HEADER_BYTES, "the header")
-    cursor.position = 4
     version = cursor.count("<I", "the version")
     if version not in VERSIONS:
         swapped = version & 0xFFFF == 0
@@ -186,10 +192,9 @@ def _parse(cursor: _Cursor, name: str) -> GGUFFile:
     data_offset = padded(cursor.position, alignment)
     # The padding after the last tensor may be missing; its bytes may not.
     end = data_offset + (tensors[-1].offset + tensors[-1].bytes if tensors else 0)
-    if tensors and end > len(cursor.data):
+    if tensors and end > cursor.size:
         raise BadModelError(
-            f"The file is cut short: its tensors end at byte {end}, and it has "
-            f"{len(cursor.data)} bytes."
+            f"The file is cut short: its tensors end at byte {end}, and it has {cursor.size} bytes."
         )
     return GGUFFile(
         version=version,
@@ -199,7 +204,7 @@ def _parse(cursor: _Cursor, name: str) -> GGUFFile:
         metadata_bytes=metadata_end - HEADER_BYTES,
         tensor_info_bytes=cursor.position - metadata_end,
         data_offset=data_offset,
-        file_bytes=len(cursor.data),
+        file_bytes=cursor.size,
     )
 
 
@@ -222,11 +227,12 @@ def _array(cursor: _Cursor, key: str) -> tuple[str, tuple[Scalar, ...]]:
     count = cursor.count("<Q", f"the length of {key}")
     smallest = 8 if number == STRING else struct.calcsize(SCALARS[number][1])
     cursor.need(count * smallest, key)
+    if count > MAX_ARRAY_ELEMENTS:
+        raise BadModelError(f"The file is damaged: {key} claims to have {count} elements.")
     if number == STRING:
         return name, tuple(read_one() for _ in range(count))
-    values = struct.unpack_from(f"<{count}{SCALARS[number][1][1]}", cursor.data, cursor.position)
-    cursor.position += count * smallest
-    return name, values
+    layout = f"<{count}{SCALARS[number][1][1]}"
+    return name, struct.unpack(layout, cursor.take(count * smallest, key))
 
 
 def _reader(cursor: _Cursor, number: int, key: str) -> tuple[str, Callable[[], Scalar]]:

@@ -7,6 +7,7 @@ llama.cpp's own reason.
 import ctypes
 import functools
 import os
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -41,7 +42,7 @@ KV_TYPES = {
     "Q5_0": llama_cpp.GGML_TYPE_Q5_0,
     "Q5_1": llama_cpp.GGML_TYPE_Q5_1,
 }
-ERROR_LEVEL, CONTINUED = 3, 5
+ERROR_LEVEL, CONTINUED = 4, 5  # enum ggml_log_level
 
 
 class LlamaLog:
@@ -55,14 +56,20 @@ class LlamaLog:
         self.callback = llama_cpp.llama_log_callback(self._receive)
 
     def _receive(self, level: int, text: bytes, _user_data: ctypes.c_void_p) -> None:
-        if level != CONTINUED:
+        if level not in (self._level, CONTINUED):
+            self._take("\n")  # a message of another level begins a line of its own
             self._level = level
-        *lines, rest = (self._line + text.decode("utf-8", errors="replace")).split("\n")
-        self._line = rest
+        self._take(text.decode("utf-8", errors="replace"))
+
+    def _take(self, text: str) -> None:
+        *lines, self._line = (self._line + text).split("\n")
         for line in lines:
-            if self._level == ERROR_LEVEL and line.strip():
+            if not line.strip():
+                continue
+            if self._level == ERROR_LEVEL:
                 self.errors.append(line.strip())
-            if self.listener and line.strip():
+                print(line, file=sys.stderr)  # noqa: T201
+            if self.listener:
                 self.listener(line.rstrip())
 
     @contextmanager
@@ -75,12 +82,15 @@ class LlamaLog:
             self.listener = None
 
     def reason(self) -> str:
-        """llama.cpp's last error in one line, without the name of the C function before it."""
+        """llama.cpp's last error in one line, without the C function and the general preamble."""
         for line in reversed(self.errors):
-            head, separator, tail = line.partition(": ")
-            text = tail if separator and " " not in head else line
-            if text.strip(" .!=-"):
-                return text.strip(" .!")
+            function, separator, message = line.partition(": ")
+            text = message if separator and " " not in function else line
+            text = text.strip(" .!=-")
+            for general in ("error loading model: ", "failed to quantize: "):
+                text = text.removeprefix(general)
+            if text and text != "failed to load model":
+                return text
         return "it gave no reason"
 
 
@@ -90,6 +100,8 @@ LOG = LlamaLog()
 @functools.cache
 def start() -> None:
     """Set up llama.cpp in this process, once. Not done at import: a forkserver must stay clean."""
+    # A failed assertion should end the process at once, not start a debugger for a backtrace.
+    os.environ.setdefault("GGML_NO_BACKTRACE", "1")
     llama_cpp.llama_log_set(LOG.callback, ctypes.c_void_p(0))
     llama_cpp.llama_backend_init()
 
@@ -105,11 +117,12 @@ def check_threads(threads: int) -> None:
         raise BadRequestError(f"threads must lie between 0 (all cores) and 256, not {threads}.")
 
 
-def _failure(what: str) -> EngineError:
+def failure(what: str, otherwise: type[EngineError] = EngineError) -> EngineError:
+    """The error for a call that failed, with llama.cpp's reason: of memory, or as given."""
     reason = LOG.reason()
-    if any(word in reason.lower() for word in ("alloc", "memory", "mmap failed")):
+    if any(word in reason.lower() for word in ("alloc", "memory")):
         return OutOfMemoryError(f"{what}: it needs more memory than this run may use ({reason}).")
-    return BadModelError(f"{what}: {reason}.")
+    return otherwise(f"{what}: {reason}.")
 
 
 @dataclass(frozen=True)
@@ -181,7 +194,7 @@ def load(path: Path, *, vocab_only: bool = False) -> Iterator[Model]:
     LOG.errors.clear()
     pointer = llama_cpp.llama_model_load_from_file(str(path).encode(), params)
     if not pointer:
-        raise _failure(f"llama.cpp cannot load {path.name}")
+        raise failure(f"llama.cpp cannot load {path.name}", BadModelError)
     try:
         vocab = llama_cpp.llama_model_get_vocab(pointer)
         assert vocab is not None
@@ -274,7 +287,7 @@ def context(
     LOG.errors.clear()
     pointer = llama_cpp.llama_init_from_model(model.pointer, params)
     if not pointer:
-        raise _failure(f"llama.cpp cannot make a context of {n_ctx} tokens for {model.path.name}")
+        raise failure(f"llama.cpp cannot make a context of {n_ctx} tokens for {model.path.name}")
     try:
         yield Context(model, pointer)
     finally:

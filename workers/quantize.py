@@ -17,9 +17,9 @@ from pathlib import Path
 import llama_cpp
 
 from workers import gguf_file
-from workers.errors import BadRequestError, EngineError
+from workers.errors import BadRequestError
 from workers.events import Event, Log, Phase, Progress
-from workers.llama import LOG, check_threads, start, threads_or_all
+from workers.llama import LOG, check_threads, failure, start, threads_or_all
 
 # What llama-quantize calls the types: llama.cpp's constants without their first word.
 _PREFIXES = ("LLAMA_FTYPE_MOSTLY_", "LLAMA_FTYPE_ALL_")
@@ -171,8 +171,7 @@ def _run(
             wanted[fallback[1]] = fallback[2].upper()
         yield Log(line)
     if line:
-        reason = LOG.reason().removeprefix("failed to quantize: ")
-        raise EngineError(f"llama.cpp cannot make {request.type} of this model: {reason}.")
+        raise failure(f"llama.cpp cannot make {request.type} of this model")
     return wanted
 
 
