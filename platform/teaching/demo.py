@@ -32,11 +32,11 @@ class Story:
 # Ada has only signed up and looked inside: hers is the account to try things with.
 STORIES = {
     "ada": Story(began=0.2, ended=0.1, readings=1, skill=0.0, tries=0),
-    "ben": Story(began=20, ended=0.3, readings=3, skill=0.95),
-    "chiara": Story(began=19, ended=1.2, readings=3, skill=0.85, tries=4),
+    "ben": Story(began=20, ended=0.3, readings=3, skill=0.9),
+    "chiara": Story(began=19, ended=1.2, readings=3, skill=0.75, tries=4),
     "dmitri": Story(began=18, ended=11, readings=1, skill=0.7),
-    "emeka": Story(began=17, ended=2.1, readings=2, skill=0.9),
-    "farah": Story(began=20, ended=3.4, readings=2, skill=0.3, tries=4),
+    "emeka": Story(began=17, ended=2.1, readings=2, skill=0.8),
+    "farah": Story(began=13, ended=3.4, readings=1, skill=0.05, tries=4),
     "goran": Story(began=15, ended=14, readings=1, skill=0.0, tries=0),
     "hana": Story(began=19, ended=0.6, readings=3, skill=1.0),
     "ines": Story(began=9, ended=1.8, readings=2, skill=0.8),
@@ -60,9 +60,14 @@ def study(student: User, story: Story, *, at: datetime) -> None:
 
 
 def _read(student: User, resource: Resource, chance: random.Random, *, at: datetime) -> None:
-    anchors = [heading["id"] for heading in resource.html.get("headings", ())]
-    anchor = chance.choice(anchors) if anchors else ""
-    Place.objects.create(student=student, resource=resource, anchor=anchor, at=at)
+    heading = chance.choice(resource.html.get("headings") or [{"id": "", "title": ""}])
+    Place.objects.create(
+        student=student,
+        resource=resource,
+        anchor=heading["id"],
+        section=heading["title"],
+        at=at,
+    )
 
 
 def _take(
