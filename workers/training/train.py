@@ -1,0 +1,159 @@
+# mypy: disable-error-code="import-not-found, misc, no-any-return"
+"""Train a teaching model on the token ids that llama.cpp gives for the text.
+
+    python -m workers.training.train --recipe main --work DIR
+
+writes DIR/main.pt (a checkpoint, every `SAVE_EVERY` steps) and DIR/main.csv (the log), and goes on
+from the checkpoint if there is one. `workers.training.ship` turns checkpoints into GGUF files.
+"""
+
+import argparse
+import csv
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from workers.training.network import Llama, Shape
+from workers.training.vocabulary import BOS
+
+LOG_EVERY = 25
+SAVE_EVERY = 250
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides what training gives, beside the text."""
+
+    shape: Shape
+    steps: int
+    seed: int = 1
+    batch: int = 4  # sequences a step
+    context: int = 1024  # tokens a sequence
+    learning_rates: tuple[float, float] = (0.02, 0.004)  # at their peak: Muon's and AdamW's
+    warm_up: int = 100  # steps from 0 to the full rate
+    cool_down: float = 0.4  # the last share of steps, in which the rate falls to 0
+    weight_decay: float = 0.01
+    clip: float = 1.0  # the longest gradient
+
+
+VOCABULARY_SIZE = 1024
+RECIPES = {
+    "main": Recipe(Shape(4, 256, 512, 8, 2, VOCABULARY_SIZE), steps=6000),
+    "draft": Recipe(Shape(1, 256, 256, 8, 2, VOCABULARY_SIZE), steps=3000, batch=8),
+}
+
+
+def rate_share(recipe: Recipe, step: int) -> float:
+    """The share of the peak rate at a step: up in a line, level, down to zero in a line."""
+    up = (step + 1) / recipe.warm_up
+    down = (recipe.steps - step) / (recipe.steps * recipe.cool_down)
+    return min(up, 1.0, down)
+
+
+def optimizers_of(model: Llama, recipe: Recipe) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices inside the layers; AdamW for the norms, first and last matrix.
+
+    Source: Jordan et al. 2024 (Muon: momentum, made orthogonal).
+    """
+    inside = [p for p in model.blk.parameters() if p.ndim == 2]
+    ends = [model.token_embd.weight, model.output.weight]
+    norms = [p for p in model.parameters() if p.ndim == 1]
+    muon_rate, adam_rate = recipe.learning_rates
+    return [
+        torch.optim.Muon(inside, lr=muon_rate, weight_decay=recipe.weight_decay),
+        torch.optim.AdamW(
+            [{"params": ends}, {"params": norms}],
+            lr=adam_rate,
+            betas=(0.9, 0.95),
+            weight_decay=0.0,
+            fused=True,
+        ),
+    ]
+
+
+def batch_at(tokens: NDArray[np.uint16], recipe: Recipe, step: int) -> tuple[Tensor, Tensor]:
+    """Inputs and targets of a step, (B, T) each: windows at random places, BOS in first place.
+
+    BOS replaces a window's first token, as it does in every chunk that llama-perplexity scores.
+    """
+    rng = np.random.default_rng((recipe.seed, step))
+    starts = rng.integers(0, len(tokens) - recipe.context, recipe.batch)
+    windows = np.stack([tokens[start : start + recipe.context + 1] for start in starts])
+    windows[:, 0] = BOS
+    sequences = torch.from_numpy(windows.astype(np.int64))
+    return sequences[:, :-1], sequences[:, 1:]
+
+
+def train(name: str, recipe: Recipe, tokens: NDArray[np.uint16], folder: Path) -> Llama:
+    """Train from the last checkpoint in `folder`, if any, to the recipe's end."""
+    model = Llama(recipe.shape)
+    model.initialise(seed=recipe.seed)
+    optimizers = optimizers_of(model, recipe)
+    first = 0
+    checkpoint = folder / f"{name}.pt"
+    if checkpoint.exists():
+        saved = torch.load(checkpoint)
+        model.load_state_dict(saved["model"])
+        for optimizer, state in zip(optimizers, saved["optimizers"], strict=True):
+            optimizer.load_state_dict(state)
+        first = saved["step"]
+    log = folder / f"{name}.csv"
+    if first == 0:
+        log.write_text("step,tokens,loss,rate_share,seconds\n")
+    started, losses = time.monotonic(), []
+    for step in range(first, recipe.steps):
+        share = rate_share(recipe, step)
+        for optimizer, peak in zip(optimizers, recipe.learning_rates, strict=True):
+            for group in optimizer.param_groups:
+                group["lr"] = share * peak
+        inputs, targets = batch_at(tokens, recipe, step)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            logits = model(inputs)  # (B, T, V)
+        loss = functional.cross_entropy(logits.float().flatten(0, 1), targets.flatten())
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
+        for optimizer in optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
+        losses.append(loss.item())
+        done = step + 1
+        if done % LOG_EVERY == 0:
+            seen = done * recipe.batch * recipe.context
+            seconds = time.monotonic() - started
+            row = [done, seen, f"{np.mean(losses):.4f}", f"{share:.3f}", f"{seconds:.0f}"]
+            with log.open("a", newline="") as file:
+                csv.writer(file, lineterminator="\n").writerow(row)
+            sys.stderr.write(" ".join(map(str, row)) + "\n")
+            losses.clear()
+        if done % SAVE_EVERY == 0 or done == recipe.steps:
+            state = {
+                "model": model.state_dict(),
+                "optimizers": [optimizer.state_dict() for optimizer in optimizers],
+                "step": done,
+            }
+            torch.save(state, checkpoint.with_suffix(".part"))
+            checkpoint.with_suffix(".part").replace(checkpoint)
+    return model
+
+
+def main() -> None:
+    """Train the model that the command line names."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--recipe", choices=RECIPES, required=True)
+    parser.add_argument("--work", type=Path, required=True, help="holds train.npy")
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    recipe = RECIPES[arguments.recipe]
+    train(arguments.recipe, recipe, np.load(arguments.work / "train.npy"), arguments.work)
+
+
+if __name__ == "__main__":
+    main()
