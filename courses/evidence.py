@@ -23,7 +23,7 @@ def record(
 
     `score` is a share of 1; `source` names what gave it ("run 12") and `url` shows it.
     """
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         evidence = Evidence.objects.create(
             student=student,
             activity=activity,

@@ -388,7 +388,7 @@ class _Store:
         content = file.content
         with located(file.document):
             activity = save_activity(
-                key=f"quiz-{content.key}",
+                key=content.key,
                 kind="quiz",
                 title=content.title,
                 url=reverse("courses:quiz", args=(content.key,)),

@@ -435,6 +435,7 @@ class Place(models.Model):
     )
     resource = models.ForeignKey(Resource, on_delete=models.CASCADE, related_name="places")
     anchor = models.CharField(max_length=100, blank=True)
+    section = models.CharField(max_length=200, blank=True, help_text="The anchor's heading.")
     at = models.DateTimeField(default=timezone.now)
 
     objects = OwnedQuerySet["Place"].as_manager()

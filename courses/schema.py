@@ -125,7 +125,10 @@ class Resource(Part):
 
 
 class Quiz(Part):
-    """`quizzes/<key>.yaml`. An attempt draws `draw` of the questions."""
+    """`quizzes/<key>.yaml`. An attempt draws `draw` of the questions.
+
+    The key is that of its activity too: `quiz-gguf`.
+    """
 
     key: Key
     title: Text

@@ -4,8 +4,11 @@ from django.contrib import admin
 from django.urls import include, path
 
 from .health import health
+from .home import home
 
 urlpatterns = [
+    path("", home, name="home"),
+    path("", include("courses.urls")),
     path("", include("labs.urls")),
     path("", include("people.urls")),
     path("", include("teaching.urls")),

@@ -5,12 +5,12 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
+import labs.loading
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
 import courses.loading
-import labs.loading
 
 
 def load(path: Path, *, again: bool = False) -> courses.loading.Loaded:

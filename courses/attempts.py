@@ -1,0 +1,175 @@
+"""An attempt at a quiz: reserved, drafted, submitted once."""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import Count, Max, Q, QuerySet
+
+from courses import evidence
+from courses.models import Answer, Question, Quiz, QuizAttempt
+from courses.questions import AnyQuestion, parse
+from courses.questions.base import LONGEST_FIELD, MOST_FIELDS, WrongFormError, shuffled
+from people.models import User
+
+
+class AlreadySubmittedError(Exception):
+    """The attempt is over; what arrives now changes nothing."""
+
+
+@dataclass
+class Item:
+    """One question of an attempt as a page shows it; `error` explains a wrong form."""
+
+    answer: Answer
+    question: AnyQuestion
+    seed: str
+    error: str = ""
+
+    @property
+    def name(self) -> str:
+        """The name of its form fields."""
+        return f"q{self.answer.position}"
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        return self.question.shown(self.answer.version.html, self.seed, self.answer.response)
+
+    @property
+    def is_blank(self) -> bool:
+        return self.question.is_blank(self.answer.response)
+
+    @property
+    def verdict(self) -> str:
+        """The result in words."""
+        if self.is_blank:
+            return "not answered"
+        if not self.answer.score:
+            return "wrong"
+        return "right" if self.answer.score == 1 else "partly right"
+
+
+def start(*, student: User, quiz: Quiz, at: datetime, seed: int | None = None) -> QuizAttempt:
+    """The student's open attempt, or a new one: reserved in the database before it is shown.
+
+    Without a `seed` the draw is random.
+    """
+    if seed is None:
+        seed = secrets.randbits(62)
+    try:
+        with transaction.atomic():
+            return _open(student, quiz) or _reserve(student, quiz, at, seed)
+    except IntegrityError:
+        # Another tab has reserved one in the same moment.
+        return QuizAttempt.objects.get(student=student, quiz=quiz, submitted_at=None)
+
+
+def _open(student: User, quiz: Quiz) -> QuizAttempt | None:
+    return QuizAttempt.objects.filter(student=student, quiz=quiz, submitted_at=None).first()
+
+
+def _reserve(student: User, quiz: Quiz, at: datetime, seed: int) -> QuizAttempt:
+    past = QuizAttempt.objects.filter(student=student, quiz=quiz)
+    number = (past.aggregate(last=Max("number"))["last"] or 0) + 1
+    attempt = QuizAttempt.objects.create(
+        student=student, quiz=quiz, number=number, seed=seed, started_at=at
+    )
+    Answer.objects.bulk_create(
+        Answer(attempt=attempt, version_id=question.current_id, position=position)
+        for position, question in enumerate(_draw(student, quiz, str(seed)), start=1)
+        if question.current_id
+    )
+    return attempt
+
+
+def _draw(student: User, quiz: Quiz, seed: str) -> list[Question]:
+    """Questions for an attempt: those first that the student has met least, then by the seed."""
+    met = Count("versions__answers", filter=Q(versions__answers__attempt__student=student))
+    pool = list(
+        quiz.questions.filter(retired=False, current__isnull=False)
+        .annotate(met=met)
+        .order_by("position")
+    )
+    order = shuffled(seed, len(pool))
+    drawn = sorted(order, key=lambda index: pool[index].met)[: quiz.draw]
+    return [pool[index] for index in sorted(drawn, key=order.index)]
+
+
+def items(attempt: QuizAttempt) -> list[Item]:
+    """The attempt's questions in their order."""
+    answers = attempt.answers.select_related("version__question")
+    return [
+        Item(
+            answer=answer,
+            question=parse(answer.version.content),
+            seed=f"{attempt.seed}:{answer.version.question.key}",
+        )
+        for answer in answers
+    ]
+
+
+def take_in(drawn: Sequence[Item], typed: Mapping[str, Sequence[str]]) -> list[Item]:
+    """Put what was typed into the items, by field name; gives those that are of the wrong form.
+
+    Fields that are missing count as blank. What no form of ours can send is not kept.
+    """
+    wrong = []
+    for item in drawn:
+        response = [value.strip() for value in typed.get(item.name, ())]
+        if len(response) > MOST_FIELDS or any(len(value) > LONGEST_FIELD for value in response):
+            item.error = "This is far longer than any answer. It was not kept."
+            wrong.append(item)
+            continue
+        item.answer.response = response
+        if item.is_blank:
+            continue
+        try:
+            item.question.check(response)
+        except WrongFormError as error:
+            item.error = str(error)
+            wrong.append(item)
+    return wrong
+
+
+def save_draft(attempt: QuizAttempt, drawn: Sequence[Item]) -> None:
+    """Keep what was typed so far, of whatever form."""
+    with transaction.atomic():
+        if not _still_open(attempt).select_for_update().exists():
+            raise AlreadySubmittedError
+        Answer.objects.bulk_update([item.answer for item in drawn], ["response"])
+
+
+def submit(attempt: QuizAttempt, drawn: Sequence[Item], *, at: datetime) -> None:
+    """Grade the attempt, once, and record the evidence. Every response must be blank or in form."""
+    graded = [
+        item.question.grade(item.answer.version.html, item.seed, item.answer.response)
+        for item in drawn
+    ]
+    for item, grade in zip(drawn, graded, strict=True):
+        item.answer.score, item.answer.feedback = grade.score, grade.feedback
+    # Rounded, or the sum of thirds would miss a pass mark that it reaches.
+    score = round(sum(grade.score for grade in graded) / len(graded), 6)
+    with transaction.atomic():
+        # The row is taken by this UPDATE; zero rows means that another tab has submitted it.
+        if not _still_open(attempt).update(submitted_at=at, score=score):
+            raise AlreadySubmittedError
+        attempt.submitted_at, attempt.score = at, score
+        Answer.objects.bulk_update(
+            [item.answer for item in drawn], ["response", "score", "feedback"]
+        )
+        evidence.record(
+            student=attempt.student,
+            activity=attempt.quiz.activity,
+            score=score,
+            passed=attempt.passed,
+            source=f"attempt {attempt.number}",
+            url=attempt.get_absolute_url(),
+            at=at,
+        )
+
+
+def _still_open(attempt: QuizAttempt) -> QuerySet[QuizAttempt]:
+    return QuizAttempt.objects.filter(pk=attempt.pk, submitted_at=None)

@@ -1,0 +1,327 @@
+"""The pages of the course: reading, quizzes, checkpoints, progress."""
+
+from contextlib import suppress
+
+from django.contrib.auth.decorators import login_required
+from django.db.models import Prefetch, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from courses import attempts, standing
+from courses.models import (
+    Activity,
+    Checkpoint,
+    Evidence,
+    Module,
+    Objective,
+    ObjectiveEarned,
+    Place,
+    Quiz,
+    QuizAttempt,
+    Resource,
+)
+from people.models import User
+
+# A visit within this many seconds of the last one on the same page is the same visit.
+SAME_VISIT = 300
+
+
+class SignedInRequest(HttpRequest):
+    user: User
+
+
+@require_GET
+def module(request: HttpRequest, key: str) -> HttpResponse:
+    module = get_object_or_404(Module.objects.published(), key=key)
+    record = standing.record_of(request.user)
+    resources = standing.outlined(Resource.objects.published().filter(module=module))
+    units = [standing.unit(resource, record) for resource in resources]
+    checkpoints = _checkpoints(module, record)
+    labs = Activity.objects.published().filter(module=module, kind="lab").order_by("position")
+    return render(
+        request,
+        "courses/module.html",
+        {
+            "module": module,
+            "units": units,
+            "labs": [(lab, record.has_passed(lab)) for lab in labs],
+            "checkpoints": checkpoints,
+            "step": standing.next_step(units, record, checkpoints=checkpoints),
+            **_totals(units),
+        },
+    )
+
+
+@require_GET
+def resource(request: HttpRequest, key: str) -> HttpResponse:
+    resource = get_object_or_404(
+        Resource.objects.published()
+        .select_related("module")
+        .prefetch_related("objectives__activities"),
+        key=key,
+    )
+    record = _record_for(request, resource)
+    unit = standing.unit(resource, record)
+    siblings = list(
+        Resource.objects.published().filter(module=resource.module_id).only("key", "title")
+    )
+    place = siblings.index(resource)
+    return render(
+        request,
+        "courses/resource.html",
+        {
+            "resource": resource,
+            "unit": unit,
+            "html": resource.html,
+            "data": resource.data,
+            "companions": _companions(resource, unit),
+            "prerequisites": resource.prerequisites.filter(retired=False).only("key", "title"),
+            "previous": siblings[place - 1] if place else None,
+            "next": siblings[place + 1] if place + 1 < len(siblings) else None,
+            "todo": next(
+                (item for item, passed in unit.activities if item.is_open and not passed), None
+            ),
+        },
+    )
+
+
+def _record_for(request: HttpRequest, resource: Resource) -> standing.Record:
+    """What the student has of this resource alone; the visit is noted as their place."""
+    if not isinstance(request.user, User):
+        return standing.Record({}, {}, {})
+    objectives = [objective.pk for objective in resource.objectives.all()]
+    activities = {
+        activity.pk
+        for objective in resource.objectives.all()
+        for activity in objective.activities.all()
+    }
+    earned = ObjectiveEarned.objects.filter(student=request.user, objective__in=objectives)
+    evidence = Evidence.objects.filter(student=request.user, activity__in=activities)
+    now = timezone.now()
+    latest = Place.objects.filter(student=request.user).order_by("-at").first()
+    if latest is None or latest.resource_id != resource.pk:
+        left = Place.objects.filter(student=request.user, resource=resource).first()
+    else:
+        left = latest
+    if left is not latest or left is None or (now - left.at).total_seconds() > SAME_VISIT:
+        _put_place(Place(student=request.user, resource=resource, at=now), ["at"])
+    return standing.Record(
+        earned={row.objective_id: row for row in earned.select_related("evidence")},
+        best={row.activity_id: row for row in evidence.order_by("passed", "score", "pk")},
+        places={resource.pk: left} if left else {},
+    )
+
+
+def _put_place(place: Place, fields: list[str]) -> None:
+    """Insert the place, or update these fields of the one that is there: a single statement."""
+    Place.objects.bulk_create(
+        [place],
+        update_conflicts=True,
+        unique_fields=["student", "resource"],
+        update_fields=fields,
+    )
+
+
+def _companions(resource: Resource, unit: standing.Unit) -> list[dict[str, str]]:
+    """What goes along with a resource, each with its address; "" where there is none yet."""
+    known = {activity.key: activity for activity, _passed in unit.activities}
+    named = {item["activity"] for item in resource.data["companions"] if item["activity"]}
+    if unknown := named - known.keys():
+        known |= {item.key: item for item in Activity.objects.filter(key__in=unknown)}
+    companions = []
+    for item in resource.data["companions"]:
+        activity = known.get(item["activity"])
+        url = activity.url if activity and activity.is_open else ""
+        companions.append({"title": item["title"], "url": item["url"] or url})
+    return companions
+
+
+@login_required
+@require_POST
+def place(request: SignedInRequest, key: str) -> HttpResponse:
+    """The section that is being read: the anchor of a heading of the page."""
+    resource = get_object_or_404(Resource.objects.published(), key=key)
+    titles = {heading["id"]: heading["title"] for heading in resource.html["headings"]}
+    anchor = request.POST.get("anchor", "")
+    if anchor in titles:
+        _put_place(
+            Place(
+                student=request.user,
+                resource=resource,
+                anchor=anchor,
+                section=titles[anchor],
+                at=timezone.now(),
+            ),
+            ["anchor", "section", "at"],
+        )
+    return HttpResponse(status=204)
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def quiz(request: SignedInRequest, key: str) -> HttpResponse:
+    quiz = get_object_or_404(
+        Quiz.objects.published().select_related("activity", "resource__module"), key=key
+    )
+    if request.method == "POST":
+        return redirect(attempts.start(student=request.user, quiz=quiz, at=timezone.now()))
+    past = list(QuizAttempt.objects.filter(student=request.user, quiz=quiz).order_by("-number"))
+    for attempt in past:
+        attempt.quiz = quiz
+    return render(
+        request,
+        "courses/quiz.html",
+        {
+            "quiz": quiz,
+            "open": next((attempt for attempt in past if attempt.submitted_at is None), None),
+            "past": [attempt for attempt in past if attempt.submitted_at],
+            "passed": any(attempt.passed for attempt in past),
+        },
+    )
+
+
+def _attempts(user: User) -> QuerySet[QuizAttempt]:
+    related = ("student", "quiz__activity", "quiz__resource__module")
+    return (
+        QuizAttempt.objects.visible_to(user)
+        .select_related(*related)
+        .defer(
+            "quiz__resource__body",
+            "quiz__resource__body_html",
+            "quiz__resource__data",
+            "quiz__resource__html",
+        )
+    )
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def attempt(request: SignedInRequest, pk: int) -> HttpResponse:
+    attempt = get_object_or_404(_attempts(request.user), pk=pk)
+    if request.method == "POST" and attempt.student_id == request.user.pk:
+        return _submit(request, attempt)
+    if attempt.submitted_at:
+        return _result(request, attempt)
+    if attempt.student_id != request.user.pk:
+        return render(request, "courses/attempt_open.html", {"attempt": attempt})
+    items = attempts.items(attempt)
+    return render(request, "courses/attempt.html", {"attempt": attempt, "items": items})
+
+
+def _submit(request: SignedInRequest, attempt: QuizAttempt) -> HttpResponse:
+    if attempt.submitted_at:
+        return redirect(attempt)
+    items = attempts.items(attempt)
+    wrong = attempts.take_in(items, dict(request.POST.lists()))
+    blank = [item for item in items if item.is_blank and not item.error]
+    with suppress(attempts.AlreadySubmittedError):  # Another tab was first: its result is shown.
+        if wrong or (blank and "blanks" not in request.POST):
+            attempts.save_draft(attempt, items)
+            context = {"attempt": attempt, "items": items, "wrong": wrong, "blank": blank}
+            return render(request, "courses/attempt.html", context, status=422)
+        attempts.submit(attempt, items, at=timezone.now())
+    return redirect(attempt)
+
+
+def _result(request: SignedInRequest, attempt: QuizAttempt) -> HttpResponse:
+    record = standing.record_of(attempt.student)
+    objectives = Objective.objects.filter(activities=attempt.quiz.activity).select_related(
+        "resource"
+    )
+    step = None
+    if attempt.student_id == request.user.pk and attempt.quiz.resource:
+        resources = Resource.objects.published().filter(module=attempt.quiz.resource.module_id)
+        units = [standing.unit(item, record) for item in standing.outlined(resources)]
+        step = standing.next_step(units, record)
+    return render(
+        request,
+        "courses/result.html",
+        {
+            "attempt": attempt,
+            "items": attempts.items(attempt),
+            "objectives": [(item, record.earned.get(item.pk)) for item in objectives],
+            "step": step,
+        },
+    )
+
+
+@login_required
+@require_POST
+def draft(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Keep what is typed so far; says so in a line."""
+    attempt = get_object_or_404(_attempts(request.user), pk=pk, student=request.user)
+    items = attempts.items(attempt)
+    attempts.take_in(items, dict(request.POST.lists()))
+    kept = True
+    try:
+        attempts.save_draft(attempt, items)
+    except attempts.AlreadySubmittedError:
+        kept = False
+    context = {"attempt": attempt, "kept": kept, "at": timezone.now()}
+    return render(request, "courses/_kept.html", context)
+
+
+@require_GET
+def checkpoint(request: HttpRequest, key: str) -> HttpResponse:
+    checkpoint = get_object_or_404(
+        Checkpoint.objects.published()
+        .select_related("module")
+        .prefetch_related(
+            "gates__activities",
+            Prefetch(
+                "gates__remediation", Resource.objects.published().only("key", "title", "module")
+            ),
+        ),
+        key=key,
+    )
+    gates = standing.barriers(checkpoint, standing.record_of(request.user))
+    return render(
+        request,
+        "courses/checkpoint.html",
+        {
+            "checkpoint": checkpoint,
+            "gates": gates,
+            "passed": sum(gate.is_passed for gate in gates),
+        },
+    )
+
+
+@login_required
+@require_GET
+def progress(request: SignedInRequest) -> HttpResponse:
+    record = standing.record_of(request.user)
+    units = [
+        standing.unit(resource, record)
+        for resource in standing.outlined(Resource.objects.published())
+    ]
+    checkpoints = _checkpoints(None, record)
+    latest = Evidence.objects.filter(student=request.user).select_related("activity")
+    return render(
+        request,
+        "courses/progress.html",
+        {
+            "units": units,
+            "checkpoints": checkpoints,
+            "evidence": latest.order_by("-pk")[:20],
+            "step": standing.next_step(units, record, checkpoints=checkpoints),
+            **_totals(units),
+        },
+    )
+
+
+def _checkpoints(
+    module: Module | None, record: standing.Record
+) -> list[tuple[Checkpoint, list[standing.Barrier]]]:
+    found = Checkpoint.objects.published().prefetch_related("gates__activities")
+    if module:
+        found = found.filter(module=module)
+    return [(item, standing.barriers(item, record)) for item in found]
+
+
+def _totals(units: list[standing.Unit]) -> dict[str, int]:
+    return {
+        "earned": sum(unit.earned for unit in units),
+        "total": sum(len(unit.aims) for unit in units),
+    }

@@ -1,0 +1,29 @@
+// Keeps the place of a reader: the section in view is told to the campus, at most every few seconds.
+const summary = document.querySelector("[data-place]");
+const PAUSE_MS = 1500;
+let shown = decodeURIComponent(location.hash.slice(1));
+let told = shown;
+let timer = 0;
+
+function tell() {
+  timer = 0;
+  if (shown === told) return;
+  told = shown;
+  fetch(summary.dataset.place, {
+    method: "POST",
+    headers: JSON.parse(document.body.getAttribute("hx-headers")),
+    body: new URLSearchParams({ anchor: shown }),
+    keepalive: true,
+  });
+}
+
+const seen = new IntersectionObserver(
+  (entries) => {
+    for (const entry of entries) if (entry.isIntersecting) shown = entry.target.id;
+    if (shown !== told && !timer) timer = setTimeout(tell, PAUSE_MS);
+  },
+  // A heading counts as read from when it has come into the upper half.
+  { rootMargin: "0px 0px -50% 0px" },
+);
+for (const heading of summary.querySelectorAll(".prose :is(h2, h3)[id]")) seen.observe(heading);
+document.addEventListener("visibilitychange", () => document.hidden && tell());
