@@ -15,9 +15,9 @@ from pathlib import Path
 VARIABLE = "CAMPUS_LAUNCH"
 
 
-def launched(token: str) -> list[int]:
-    """The processes, other than this one, that were started with the token."""
-    mark = f"{VARIABLE}={token}".encode()
+def started_with(variable: str, value: str) -> list[int]:
+    """The processes, other than this one, whose environment says so."""
+    mark = f"{variable}={value}".encode()
     pids = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdecimal() or int(entry.name) == os.getpid():
@@ -34,7 +34,7 @@ def launched(token: str) -> list[int]:
 def kill(token: str, *, within: float = 5.0) -> None:
     """Kill them again and again until none is left: one may have forked just before."""
     deadline = time.monotonic() + within
-    while (pids := launched(token)) and time.monotonic() < deadline:
+    while (pids := started_with(VARIABLE, token)) and time.monotonic() < deadline:
         for pid in pids:
             try:
                 os.kill(pid, signal.SIGKILL)

@@ -117,6 +117,8 @@ def redis_server(path: Path) -> list[str]:
         *(str(Path(package.origin).parent / "bin" / "redis-server"), "--port", "0"),
         *("--unixsocket", str(path), "--unixsocketperm", "700"),
         *("--save", "", "--appendonly", "no", "--daemonize", "no"),
+        # A title of its own would be written over the variable that the guardian looks for.
+        *("--set-proc-title", "no"),
     ]
 
 
@@ -299,10 +301,11 @@ class Launcher:
         deadline = time.monotonic() + STOP_SECONDS
         while any(service.is_alive() for service in others) and time.monotonic() < deadline:
             time.sleep(0.02)
-        guardian.kill(self.token)
         for service in self.services:
             if service.process is not None:
+                service.process.kill()
                 service.process.wait()
+        guardian.kill(self.token)
         if self.guardian is not None and self.guardian.stdin is not None:
             self.guardian.stdin.close()
             self.guardian.wait()

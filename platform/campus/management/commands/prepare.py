@@ -18,4 +18,4 @@ class Command(BaseCommand):
         call_command("collectstatic", verbosity=0, interactive=False)
         call_command("loadcourse", verbosity=0)
         if demo:
-            call_command("loaddemo", verbosity=0)
+            call_command("demopeople", verbosity=0)
