@@ -1,6 +1,64 @@
+from typing import Any
+
+from allauth.account import forms as account
 from django import forms
 
 from .models import User
+
+
+class Plain:
+    """No placeholders: a label says it once, and does not vanish when one types."""
+
+    fields: dict[str, forms.Field]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.widget.attrs.pop("placeholder", None)
+
+
+class SignInForm(Plain, account.LoginForm):  # type: ignore[misc]
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["login"].label = "Username or e-mail"
+        self.fields["password"].help_text = ""
+
+
+class SignUpForm(Plain, account.SignupForm):  # type: ignore[misc]
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["username"].help_text = "Letters, digits and @ . + - _ only."
+        self.fields["email"].label = "E-mail"
+        self.fields["email"].help_text = "For the link when you have lost your password."
+        self.fields[
+            "password1"
+        ].help_text = (
+            "At least eight characters, not digits only, no common password, unlike your name."
+        )
+
+
+class AddEmailForm(Plain, account.AddEmailForm):  # type: ignore[misc]
+    pass
+
+
+class ChangePasswordForm(Plain, account.ChangePasswordForm):  # type: ignore[misc]
+    pass
+
+
+class SetPasswordForm(Plain, account.SetPasswordForm):  # type: ignore[misc]
+    pass
+
+
+class ResetPasswordForm(Plain, account.ResetPasswordForm):  # type: ignore[misc]
+    pass
+
+
+class ResetPasswordKeyForm(Plain, account.ResetPasswordKeyForm):  # type: ignore[misc]
+    pass
+
+
+class ReauthenticateForm(Plain, account.ReauthenticateForm):  # type: ignore[misc]
+    pass
 
 
 class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]

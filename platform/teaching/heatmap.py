@@ -71,12 +71,12 @@ class Cell:
     @property
     def label(self) -> str:
         if self.state is State.NONE:
-            return "none"
+            return "Nothing yet"
         if self.unit.kind is Kind.RESOURCE:
             return f"{self.earned} of {self.unit.objectives}" if self.earned else "Read in"
         if self.best is None:
             return "Begun"
-        return f"{'Passed' if self.state is State.PASSED else 'Not yet'} {self.best:.0%}"
+        return f"{'Passed' if self.state is State.PASSED else 'Not yet'} {percent(self.best)}"
 
 
 @dataclass(frozen=True)
@@ -116,6 +116,11 @@ class HeatMap:
         """The students to ask after, those silent for longest first."""
         silent = datetime.min.replace(tzinfo=self.at.tzinfo)
         return sorted((row for row in self.rows if row.worries), key=lambda row: row.last or silent)
+
+
+def percent(share: float) -> str:
+    """A share of 1 in whole per cent, rounded down: 79.9 % is shown as less than a mark of 80."""
+    return f"{math.floor(share * 100 + 1e-9)}\N{NO-BREAK SPACE}%"
 
 
 def ago(then: datetime, at: datetime) -> str:

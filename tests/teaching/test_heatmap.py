@@ -86,7 +86,7 @@ def test_a_pass_earns_the_objective_and_stays_whatever_comes_after(
 
     reading, quiz, _lab = row_of(ada, cohort).cells
     assert (reading.state, reading.label) == (State.TRIED, "1 of 2")
-    assert (quiz.state, quiz.label, quiz.tries) == (State.PASSED, "Passed 90%", 2)
+    assert (quiz.state, quiz.label, quiz.tries) == (State.PASSED, "Passed 90\N{NO-BREAK SPACE}%", 2)
     assert quiz.last == NOW - DAY
 
 
@@ -114,7 +114,7 @@ def test_the_best_pass_is_shown_even_below_a_better_fail(
             at=NOW,
         )
 
-    assert row_of(ada, cohort).cells[1].label == "Passed 65%"
+    assert row_of(ada, cohort).cells[1].label == "Passed 65\N{NO-BREAK SPACE}%"
 
 
 def test_three_tries_without_a_pass_are_stuck(course: Course, cohort: Cohort, ada: User) -> None:
@@ -148,6 +148,11 @@ def test_who_never_began_stands_before_who_is_silent(
     record(ada, course.quiz.activity, 1.0, at=NOW - 30 * DAY)
 
     assert [row.student for row in heatmap.build(cohort, at=NOW).worrying] == [ben, ada]
+
+
+def test_a_score_just_below_the_mark_is_not_rounded_up_to_it() -> None:
+    assert heatmap.percent(0.7999) == "79\N{NO-BREAK SPACE}%"
+    assert heatmap.percent(0.29) == "29\N{NO-BREAK SPACE}%"
 
 
 @pytest.mark.parametrize(

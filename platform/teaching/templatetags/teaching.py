@@ -11,3 +11,9 @@ register = template.Library()
 def ago(then: datetime, at: datetime) -> str:
     """{{ then|ago:at }}: how many days before `at`, in words."""
     return heatmap.ago(then, at)
+
+
+@register.filter
+def percent(share: float) -> str:
+    """{{ score|percent }}: a share of 1 in whole per cent."""
+    return heatmap.percent(share)
