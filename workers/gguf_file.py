@@ -213,7 +213,7 @@ def _entry(cursor: _Cursor) -> Entry:
     key = cursor.string("a metadata key")
     if not key:
         raise BadModelError(f"The file is damaged: the metadata key at byte {start} is empty.")
-    number = cursor.count("<I", f"the type of {key}")
+    number = cursor.count("<I", f"the type of {key!r}")
     if number == ARRAY:
         name, value = _array(cursor, key)
         return Entry(key, f"array of {name}", value, start, cursor.position - start)
@@ -222,27 +222,27 @@ def _entry(cursor: _Cursor) -> Entry:
 
 
 def _array(cursor: _Cursor, key: str) -> tuple[str, tuple[Scalar, ...]]:
-    number = cursor.count("<I", f"the element type of {key}")
+    number = cursor.count("<I", f"the element type of {key!r}")
     name, read_one = _reader(cursor, number, key)
-    count = cursor.count("<Q", f"the length of {key}")
+    count = cursor.count("<Q", f"the length of {key!r}")
     smallest = 8 if number == STRING else struct.calcsize(SCALARS[number][1])
-    cursor.need(count * smallest, key)
+    cursor.need(count * smallest, repr(key))
     if count > MAX_ARRAY_ELEMENTS:
-        raise BadModelError(f"The file is damaged: {key} claims to have {count} elements.")
+        raise BadModelError(f"The file is damaged: {key!r} claims to have {count} elements.")
     if number == STRING:
         return name, tuple(read_one() for _ in range(count))
     layout = f"<{count}{SCALARS[number][1][1]}"
-    return name, struct.unpack(layout, cursor.take(count * smallest, key))
+    return name, struct.unpack(layout, cursor.take(count * smallest, repr(key)))
 
 
 def _reader(cursor: _Cursor, number: int, key: str) -> tuple[str, Callable[[], Scalar]]:
     """The name of a value type and a function that reads one value of it."""
     if number == STRING:
-        return "string", lambda: cursor.string(key)
+        return "string", lambda: cursor.string(repr(key))
     if number not in SCALARS:
-        raise BadModelError(f"The file is damaged: {key} has the unknown value type {number}.")
+        raise BadModelError(f"The file is damaged: {key!r} has the unknown value type {number}.")
     name, layout = SCALARS[number]
-    return name, lambda: cursor.scalar(layout, key)
+    return name, lambda: cursor.scalar(layout, repr(key))
 
 
 def _alignment(metadata: tuple[Entry, ...]) -> int:
@@ -260,28 +260,30 @@ def _tensor(cursor: _Cursor, alignment: int, expected_offset: int) -> Tensor:
     name = cursor.string("a tensor's name")
     if len(name.encode()) > MAX_NAME_BYTES:
         raise BadModelError(f"The file is damaged: the tensor name at byte {start} is too long.")
-    dimensions = cursor.count("<I", f"the dimensions of {name}")
+    dimensions = cursor.count("<I", f"the dimensions of {name!r}")
     if not 1 <= dimensions <= MAX_DIMENSIONS:
         raise BadModelError(
-            f"The file is damaged: {name} claims {dimensions} dimensions, not 1 to 4."
+            f"The file is damaged: {name!r} claims {dimensions} dimensions, not 1 to 4."
         )
-    shape = tuple(cursor.count("<Q", f"the shape of {name}") for _ in range(dimensions))
-    number = cursor.count("<I", f"the type of {name}")
-    offset = cursor.count("<Q", f"the offset of {name}")
+    shape = tuple(cursor.count("<Q", f"the shape of {name!r}") for _ in range(dimensions))
+    number = cursor.count("<I", f"the type of {name!r}")
+    offset = cursor.count("<Q", f"the offset of {name!r}")
     if number not in TYPES:
-        raise BadModelError(f"The file is damaged: {name} has the unknown tensor type {number}.")
+        raise BadModelError(f"The file is damaged: {name!r} has the unknown tensor type {number}.")
     kind = TYPES[number]
     elements = math.prod(shape)
     if not 0 < elements < 2**63:
-        raise BadModelError(f"The file is damaged: {name} has the impossible shape {list(shape)}.")
+        raise BadModelError(
+            f"The file is damaged: {name!r} has the impossible shape {list(shape)}."
+        )
     if shape[0] % kind.block:
         raise BadModelError(
-            f"The file is damaged: rows of {name} have {shape[0]} elements, no multiple of the "
+            f"The file is damaged: rows of {name!r} have {shape[0]} elements, no multiple of the "
             f"{kind.block} in a block of {kind.name}."
         )
     if offset != expected_offset:
         raise BadModelError(
-            f"The file is damaged: {name} starts at byte {offset} of the tensor data, "
+            f"The file is damaged: {name!r} starts at byte {offset} of the tensor data, "
             f"not at {expected_offset} where the one before it ends."
         )
     size = kind.size(elements)
@@ -292,5 +294,5 @@ def _unique(names: Iterable[str], what: str) -> None:
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            raise BadModelError(f"The file is damaged: the {what} {name} appears twice.")
+            raise BadModelError(f"The file is damaged: the {what} {name!r} appears twice.")
         seen.add(name)
