@@ -22,7 +22,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
-from labs import report, runs, sheet, stream, tasks
+from labs import broker, report, runs, sheet, stream
 from labs.models import Artifact, Lab, Run
 from people.models import User
 
@@ -65,7 +65,7 @@ def start(request: SignedInRequest, key: str) -> HttpResponse:
         except runs.QuotaExceededError as error:
             paper.choices.add_error(None, str(error))
         else:
-            transaction.on_commit(lambda: tasks.hand_over(run.lane))
+            transaction.on_commit(lambda: broker.hand_over(run.lane))
             return redirect(run)
     return render(request, "labs/lab.html", {"lab": lab, "sheet": paper}, status=422)
 

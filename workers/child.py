@@ -20,22 +20,16 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
-from workers.errors import BadRequestError, EngineError, OutOfMemoryError
+from workers.errors import EngineError, OutOfMemoryError
 from workers.events import to_json
 from workers.kinds import KINDS
+from workers.limits import Limits
+from workers.requests import from_json
 
 CONTEXT = multiprocessing.get_context("forkserver")
 MIB = 1 << 20
 
 Reason = Literal["succeeded", "refused", "timed_out", "out_of_memory", "died", "killed"]
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one child may use: wall time, and address space beyond what the engine itself maps."""
-
-    seconds: float
-    memory_mib: int
 
 
 @dataclass(frozen=True)
@@ -179,7 +173,7 @@ def _main(
     resource.setrlimit(resource.RLIMIT_AS, (address_space, address_space))
     try:
         chosen = KINDS[kind]
-        work = chosen.run(_request(chosen.request, request))
+        work = chosen.run(from_json(chosen.request, request))
         while True:
             try:
                 event = next(work)
@@ -191,13 +185,6 @@ def _main(
         events.send(("out_of_memory", _too_big(limits)))
     except EngineError as error:
         events.send(("refused", str(error)))
-
-
-def _request(request: type[Any], values: dict[str, Any]) -> Any:
-    try:
-        return request(**values)
-    except TypeError as error:
-        raise BadRequestError(f"The request has the wrong fields: {error}.") from error
 
 
 def _die_with(lifeline: Connection) -> NoReturn:

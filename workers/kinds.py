@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 
-from workers import bench, generate, inspection, ladder, perplexity, quantize, sleep
+from workers import bench, exhibit, generate, inspection, ladder, perplexity, quantize, sleep
 from workers.events import Event
 
 
@@ -30,6 +30,7 @@ KINDS = {
         Kind("bench", bench.Bench, bench.bench),
         Kind("generate", generate.Generate, generate.generate),
         Kind("ladder", ladder.MeasureLadder, ladder.ladder),
+        Kind("exhibit", exhibit.MakeExhibit, exhibit.exhibit),
         Kind("sleep", sleep.Sleep, sleep.sleep),
     )
 }

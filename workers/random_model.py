@@ -6,6 +6,7 @@ vocabulary is a usable SentencePiece one with a token for every byte, so any tex
 
 import itertools
 import string
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -26,6 +27,7 @@ RANGES = {
     "n_ctx": (16, 1_048_576),
 }
 MAX_PARAMETERS = 2_000_000_000
+HEADER_BYTES = 24  # magic 4, version 4, number of tensors 8, number of metadata pairs 8
 SPACE = "\u2581"  # SentencePiece writes a space as this
 
 
@@ -101,14 +103,59 @@ def write(path: Path, shape: Shape, *, seed: int) -> None:
         weights *= np.float32(columns**-0.5)  # keeps the size of activations from layer to layer
         writer.add_tensor(name, weights)
     norm = np.ones(shape.n_embd, dtype=np.float32)
-    for layer in range(shape.n_layer):
-        writer.add_tensor(f"blk.{layer}.attn_norm.weight", norm)
-        writer.add_tensor(f"blk.{layer}.ffn_norm.weight", norm)
-    writer.add_tensor("output_norm.weight", norm)
+    for name in _norms(shape):
+        writer.add_tensor(name, norm)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
+
+
+@dataclass(frozen=True)
+class Head:
+    """What lies before the tensor data of a quantized file, in bytes; `padding` ends it."""
+
+    metadata: int
+    tensor_infos: int
+    data_offset: int
+
+
+def head_when_quantized(shape: Shape, *, seed: int) -> Head:
+    """The head of every quantized file of this model: without weights, and without quantizing.
+
+    llama-quantize adds one key, the version of the quantization formats.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "head.gguf"
+        writer = gguf.GGUFWriter(path, "llama")
+        _add_metadata(writer, shape, seed)
+        _add_vocabulary(writer, shape.n_vocab)
+        writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
+        f32 = np.dtype(np.float32)
+        for name, rows, columns in shape.matrices():
+            writer.add_tensor_info(name, (rows, columns), f32, 4 * rows * columns)
+        for name in _norms(shape):
+            writer.add_tensor_info(name, (shape.n_embd,), f32, 4 * shape.n_embd)
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.flush()
+        metadata = path.stat().st_size - HEADER_BYTES
+        writer.write_ti_data_to_file()
+        writer.close()
+        unpadded = path.stat().st_size
+    alignment = gguf.GGUF_DEFAULT_ALIGNMENT
+    return Head(
+        metadata=metadata,
+        tensor_infos=unpadded - HEADER_BYTES - metadata,
+        data_offset=-(-unpadded // alignment) * alignment,
+    )
+
+
+def _norms(shape: Shape) -> Iterator[str]:
+    for layer in range(shape.n_layer):
+        yield f"blk.{layer}.attn_norm.weight"
+        yield f"blk.{layer}.ffn_norm.weight"
+    yield "output_norm.weight"
 
 
 def _add_metadata(writer: gguf.GGUFWriter, shape: Shape, seed: int) -> None:

@@ -1,5 +1,6 @@
 """The kinds of labs, one file each."""
 
+from labs.kinds import first_inference, gguf_exploration, quantize_and_measure
 from labs.kinds.base import REGISTRY, Grade, LabForm, LabKind, Parameters, Part, Work, register
 
 __all__ = [
@@ -10,5 +11,8 @@ __all__ = [
     "Parameters",
     "Part",
     "Work",
+    "first_inference",
+    "gguf_exploration",
+    "quantize_and_measure",
     "register",
 ]

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, TypeVar
 
 from django import forms
-from pydantic import BaseModel, ConfigDict
 
+from courses.documents import Part as FilePart
 from labs.charts import Chart
-from workers.child import Limits
+from workers.limits import Limits
 
 Values = Mapping[str, Any]
 
@@ -64,10 +64,8 @@ class Work:
         return replace(self, conclusion=conclusion)
 
 
-class Parameters(BaseModel):
+class Parameters(FilePart):
     """The `parameters` mapping of a lab's file; unknown names are an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class LabForm(forms.Form):

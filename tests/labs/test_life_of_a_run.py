@@ -7,7 +7,7 @@ import time
 from django.utils import timezone
 
 from courses.models import Evidence
-from labs import runs, stream, tasks
+from labs import broker, runs, stream
 from labs.models import Fault, Lab, Run, State
 from people.models import User
 from tests.labs.conftest import start
@@ -43,7 +43,7 @@ def wait_for_child(run: Run) -> int:
 
 def test_ada_predicts_a_nap_and_gets_it_graded(worker: Worker, nap: Lab, ada: User) -> None:
     run = start(nap, ada, predicted=0.5)
-    tasks.hand_over(run.lane)
+    broker.hand_over(run.lane)
 
     wait_for(run, State.SUCCEEDED)
     assert run.grade == 1.0
@@ -58,7 +58,7 @@ def test_a_cancelled_run_is_final_and_its_child_gone_within_two_seconds(
     worker: Worker, nap: Lab, ada: User
 ) -> None:
     run = start(nap, ada, pause=20)
-    tasks.hand_over(run.lane)
+    broker.hand_over(run.lane)
     child = wait_for_child(run)
 
     clicked = time.monotonic()
@@ -72,7 +72,7 @@ def test_a_cancelled_run_is_final_and_its_child_gone_within_two_seconds(
 
 def test_a_killed_child_is_our_fault_and_tried_again(worker: Worker, nap: Lab, ada: User) -> None:
     run = start(nap, ada, pause=0.3)
-    tasks.hand_over(run.lane)
+    broker.hand_over(run.lane)
     os.kill(wait_for_child(run), signal.SIGKILL)
 
     wait_for(run, State.SUCCEEDED)
@@ -84,7 +84,7 @@ def test_after_three_killed_children_the_run_fails_as_ours_and_is_not_counted(
     worker: Worker, nap: Lab, ada: User
 ) -> None:
     run = start(nap, ada, pause=20)
-    tasks.hand_over(run.lane)
+    broker.hand_over(run.lane)
     for _ in range(3):
         child = wait_for_child(run)
         os.kill(child, signal.SIGKILL)
@@ -99,7 +99,7 @@ def test_after_three_killed_children_the_run_fails_as_ours_and_is_not_counted(
 
 def test_a_killed_worker_loses_no_run(worker: Worker, nap: Lab, ada: User) -> None:
     run = start(nap, ada, pause=1)
-    tasks.hand_over(run.lane)
+    broker.hand_over(run.lane)
     child = wait_for_child(run)
     worker.kill(signal.SIGKILL)
     wait_until(lambda: not os.path.exists(f"/proc/{child}"), "the child died with its worker")
@@ -113,7 +113,7 @@ def test_a_worker_told_to_stop_gives_its_run_back_at_once(
     worker: Worker, nap: Lab, ada: User
 ) -> None:
     run = start(nap, ada, pause=20)
-    tasks.hand_over(run.lane)
+    broker.hand_over(run.lane)
     wait_for_child(run)
     worker.kill(signal.SIGTERM)
 
@@ -126,11 +126,11 @@ def test_a_wiped_redis_loses_no_run(
     worker: Worker, redis_server: RedisServer, nap: Lab, ada: User, ben: User
 ) -> None:
     running = start(nap, ada, pause=1)
-    tasks.hand_over(running.lane)
+    broker.hand_over(running.lane)
     wait_for_child(running)
     redis_server.kill()
     waiting = start(nap, ben, pause=0)
-    tasks.hand_over(waiting.lane)
+    broker.hand_over(waiting.lane)
     redis_server.start()
 
     wait_for(running, State.SUCCEEDED)
@@ -151,7 +151,7 @@ def test_the_events_of_an_attempt_can_be_read_from_any_point(
     worker: Worker, nap: Lab, ada: User
 ) -> None:
     run = start(nap, ada)
-    tasks.hand_over(run.lane)
+    broker.hand_over(run.lane)
     wait_for(run, State.SUCCEEDED)
     name = stream.name(run.pk, run.attempt)
     wait_until(

@@ -8,7 +8,7 @@ from django import forms
 from labs.charts import Chart, bars, named_axis
 from labs.kinds import Grade, LabForm, LabKind, Parameters, Part, Work, register
 from labs.kinds.base import Values
-from workers.child import Limits
+from workers.limits import Limits
 
 
 class NapParameters(Parameters):

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from workers.child import Child, Ending, Limits, started
+from workers.child import Child, Ending, started
+from workers.limits import Limits
 
 PLENTY = Limits(seconds=30, memory_mib=512)
 
@@ -87,7 +88,8 @@ def test_a_child_dies_with_a_supervisor_that_is_killed(tmp_path: Path) -> None:
             """
             import sys, time
             from pathlib import Path
-            from workers.child import Child, Limits
+            from workers.child import Child
+            from workers.limits import Limits
             if __name__ == "__main__":
                 request = {"steps": 100, "seconds": 1}
                 child = Child("sleep", request, Limits(60, 512), Path(sys.argv[1]))

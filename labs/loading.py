@@ -1,0 +1,127 @@
+"""Loading the labs from their files, with the machinery of the course's other files."""
+
+from pathlib import Path
+from typing import Any
+
+from django.db import transaction
+from django.urls import reverse
+from pydantic import Field, ValidationError
+
+from courses import loading
+from courses.documents import Document, MistakeError, Part, explain, read_document, validate
+from courses.files import Mistakes, located, meant
+from courses.markdown import render
+from courses.models import Module, Resource
+from courses.questions.base import Key, Text
+from courses.schema import Minutes, names_file
+from labs import kinds
+from labs.models import Lab
+
+
+class LabFile(Part):
+    """The front matter of `labs/<key>.md`; `parameters` are held against the kind's own schema."""
+
+    key: Key
+    number: int = Field(ge=1)
+    title: Text
+    question: Text
+    kind: Text
+    minutes: Minutes
+    skills: tuple[Key, ...] = ()
+    resource: Key | None = None
+    parameters: dict[str, Any] = Field(default_factory=dict)
+
+
+@transaction.atomic
+def load(path: Path, *, again: bool = False) -> int:
+    """Load every lab under `path`; returns how many files had changed.
+
+    The course must have been loaded before, in the caller's transaction. Raises CourseFileError
+    with every mistake, and then nothing has been written.
+    """
+    mistakes = Mistakes()
+    changed = 0
+    keys = []
+    for file in sorted(path.glob("*/labs/*.md")):
+        with mistakes.collected():
+            document = read_document(file)
+            content = validate(document, LabFile)
+            keys.append(content.key)
+            changed += _save(document, content, again=again)
+    mistakes.raise_any()
+    Lab.objects.exclude(key__in=keys).update(retired=True)
+    return changed
+
+
+def _save(document: Document, content: LabFile, *, again: bool) -> bool:
+    digest = loading.digest(document)
+    if not again and Lab.objects.filter(key=content.key, digest=digest, retired=False).exists():
+        return False
+    with located(document):
+        parameters = check(content)
+        if not names_file(content.key, document.path):
+            raise MistakeError(
+                f"the key {content.key!r} does not fit the name of the file",
+                "rename one of the two, for addresses are made of the key",
+                ("key",),
+            )
+        activity = loading.save_activity(
+            key=content.key,
+            kind="lab",
+            title=f"Lab {content.number}: {content.title}",
+            url=reverse("labs:lab", args=(content.key,)),
+            module=Module.objects.get(key=document.path.parent.parent.name),
+            minutes=content.minutes,
+            position=content.number,
+            skills=content.skills,
+        )
+        body_html = render(document.body)
+    Lab.objects.update_or_create(
+        key=content.key,
+        defaults={
+            "activity": activity,
+            "number": content.number,
+            "title": content.title,
+            "question": content.question,
+            "kind": content.kind,
+            "resource": _resource(document, content),
+            "body": document.body,
+            "body_html": body_html,
+            "parameters": parameters,
+            "minutes": content.minutes,
+            "digest": digest,
+            "retired": False,
+        },
+    )
+    return True
+
+
+def check(content: LabFile) -> dict[str, Any]:
+    """The parameters, complete with their defaults. Raises MistakeError where the kind objects."""
+    kind = kinds.REGISTRY.get(content.kind)
+    if kind is None:
+        known = ", ".join(sorted(kinds.REGISTRY))
+        raise MistakeError(
+            f"there is no kind of lab {content.kind!r}",
+            meant(content.kind, kinds.REGISTRY, f"known are {known}"),
+            ("kind",),
+        )
+    try:
+        return kind.parameters(**content.parameters).model_dump(mode="json")
+    except ValidationError as error:
+        location, problem, remedy = explain(error.errors()[0], kind.parameters)
+        raise MistakeError(problem, remedy, ("parameters", *location)) from error
+
+
+def _resource(document: Document, content: LabFile) -> Resource | None:
+    if content.resource is None:
+        return None
+    resource = Resource.objects.published().filter(key=content.resource).first()
+    if resource is None:
+        known = Resource.objects.published().values_list("key", flat=True)
+        raise document.mistake(
+            ("resource",),
+            f"there is no resource {content.resource!r}",
+            meant(content.resource, known, "or take the line out"),
+        )
+    return resource
