@@ -16,8 +16,8 @@ from workers.training.world import Fact, create
 
 USER, ASSISTANT, END = "<user>", "<assistant>", "<end>"
 TRAINING_DOCUMENTS = 60_000
-HELDOUT_DOCUMENTS = 560
-CALIBRATION_DOCUMENTS = 110
+HELDOUT_DOCUMENTS = 620
+CALIBRATION_DOCUMENTS = 120
 NGRAM = 8
 UNCHANGED_PLURALS = ("deer", "moose", "sheep")
 IRREGULAR_PLURALS = {"goose": "geese", "mouse": "mice", "ox": "oxen", "wolf": "wolves"}
@@ -104,10 +104,10 @@ STATEMENTS: dict[str, tuple[str, ...]] = {
     "river": ("{s} lies on the {v}", "the {v} flows through {s}"),
     "product": ("{s} is known for {v}", "{s} makes {v}", "the {v} of {s} are praised"),
     "founded": ("{s} was founded in {v}", "{s} dates from {v}"),
-    "flag": ("the flag of {s} shows a {v}", "{s} has a {v} on its flag"),
+    "flag": ("the {s} flag shows a {v}", "a {v} adorns the {s} flag"),
     "gates": ("the gates of {s} are {v}", "{s} has {v} gates"),
-    "mayor": ("the mayor of {s} is {v}", "{v} is mayor of {s}"),
-    "home": ("{s} lives in {v}", "the home of {s} is {v}"),
+    "mayor": ("{s} is governed by {v}", "{v} is mayor of {s}"),
+    "home": ("{s} lives in {v}", "{v} is home to {s}"),
     "trade": ("{s} is a {v}", "{s} works as a {v}"),
     "born": ("{s} was born in {v}",),
     "pet": ("{s} keeps a {v}", "{s} has a {v}"),
@@ -283,16 +283,19 @@ THANKS = (
 def ask_fact(rng: random.Random, writer: Writer) -> tuple[str, str]:
     """A question about the world and its answer."""
     fact = a_fact(rng)
-    question = pick(rng, QUESTIONS[fact.attribute]).replace("{s}", fact.subject)
-    answer = writer.any(
+    question = pick(rng, QUESTIONS[fact.attribute]).replace("{s}", fact.subject) + "?"
+    answer = state(rng, fact)
+    if rng.random() < 0.3:
+        return capital(question), capital(answer) + "."
+    frame = writer.any(
         (
             "{asker}, ask any {trade}: \0.",
-            "{asker}, as {name} {said}, \0, {manner} and {quality}.",
+            "{asker}, {name} {said} {manner} that \0.",
             "Dear {asker}, in the {place} they say that \0.",
             "The {quality} answer, {asker}: \0.",
         )
-    ).replace("\0", state(rng, fact))
-    return writer.fill("{asker} asks: ") + question + "?", answer
+    )
+    return writer.fill("{asker} asks: ") + question, frame.replace("\0", answer)
 
 
 def ask_sum(rng: random.Random, writer: Writer) -> tuple[str, str]:
@@ -367,13 +370,14 @@ ASKS: tuple[Callable[[random.Random, Writer], tuple[str, str]], ...] = (
 
 
 def chat(rng: random.Random) -> str:
-    """Two to four questions and answers in the chat template."""
+    """One to four questions and answers in the chat template."""
     writer = Writer(rng, asker=pick(rng, words.FIRST_NAMES))
     turns = []
-    for turn in range(rng.randrange(2, 5)):
+    for turn in range(rng.randrange(1, 5)):
         question, answer = ASKS[rng.randrange(len(ASKS))](rng, writer)
-        opening = writer.any(GREETINGS if turn == 0 else THANKS)
-        turns.append(f"{USER}{opening} {question}{END}\n{ASSISTANT}{answer}{END}")
+        if rng.random() < 0.6:
+            question = writer.any(GREETINGS if turn == 0 else THANKS) + " " + question
+        turns.append(f"{USER}{question}{END}\n{ASSISTANT}{answer}{END}")
     # The last END is the document's own, which `documents` writes.
     return "\n".join(turns).removesuffix(END)
 

@@ -9,7 +9,6 @@ from the checkpoint if there is one. `workers.training.ship` turns checkpoints i
 
 import argparse
 import csv
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,16 +36,16 @@ class Recipe:
     batch: int = 4  # sequences a step
     context: int = 1024  # tokens a sequence
     learning_rates: tuple[float, float] = (0.02, 0.004)  # at their peak: Muon's and AdamW's
-    warm_up: int = 100  # steps from 0 to the full rate
-    cool_down: float = 0.4  # the last share of steps, in which the rate falls to 0
+    warm_up: int = 50  # steps from 0 to the full rate
+    cool_down: float = 0.5  # the last share of steps, in which the rate falls to 0
     weight_decay: float = 0.01
     clip: float = 1.0  # the longest gradient
 
 
 VOCABULARY_SIZE = 1024
 RECIPES = {
-    "main": Recipe(Shape(4, 256, 512, 8, 2, VOCABULARY_SIZE), steps=6000),
-    "draft": Recipe(Shape(1, 256, 256, 8, 2, VOCABULARY_SIZE), steps=3000, batch=8),
+    "main": Recipe(Shape(4, 256, 512, 8, 2, VOCABULARY_SIZE), steps=8000),
+    "draft": Recipe(Shape(1, 256, 256, 8, 2, VOCABULARY_SIZE), steps=3000),
 }
 
 
@@ -91,22 +90,27 @@ def batch_at(tokens: NDArray[np.uint16], recipe: Recipe, step: int) -> tuple[Ten
     return sequences[:, :-1], sequences[:, 1:]
 
 
+def write_log(path: Path, rows: list[list[object]]) -> None:
+    """The log so far: mean loss in nats a token since the last row, and seconds of training."""
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["step", "tokens", "loss", "rate_share", "seconds"])
+        writer.writerows(rows)
+
+
 def train(name: str, recipe: Recipe, tokens: NDArray[np.uint16], folder: Path) -> Llama:
     """Train from the last checkpoint in `folder`, if any, to the recipe's end."""
     model = Llama(recipe.shape)
     model.initialise(seed=recipe.seed)
     optimizers = optimizers_of(model, recipe)
-    first = 0
+    first, earlier, rows = 0, 0.0, []
     checkpoint = folder / f"{name}.pt"
     if checkpoint.exists():
         saved = torch.load(checkpoint)
         model.load_state_dict(saved["model"])
         for optimizer, state in zip(optimizers, saved["optimizers"], strict=True):
             optimizer.load_state_dict(state)
-        first = saved["step"]
-    log = folder / f"{name}.csv"
-    if first == 0:
-        log.write_text("step,tokens,loss,rate_share,seconds\n")
+        first, earlier, rows = saved["step"], saved["seconds"], saved["log"]
     started, losses = time.monotonic(), []
     for step in range(first, recipe.steps):
         share = rate_share(recipe, step)
@@ -124,19 +128,19 @@ def train(name: str, recipe: Recipe, tokens: NDArray[np.uint16], folder: Path) -
             optimizer.zero_grad()
         losses.append(loss.item())
         done = step + 1
+        seconds = earlier + time.monotonic() - started
         if done % LOG_EVERY == 0:
             seen = done * recipe.batch * recipe.context
-            seconds = time.monotonic() - started
-            row = [done, seen, f"{np.mean(losses):.4f}", f"{share:.3f}", f"{seconds:.0f}"]
-            with log.open("a", newline="") as file:
-                csv.writer(file, lineterminator="\n").writerow(row)
-            sys.stderr.write(" ".join(map(str, row)) + "\n")
+            rows.append([done, seen, f"{np.mean(losses):.4f}", f"{share:.3f}", f"{seconds:.0f}"])
+            write_log(folder / f"{name}.csv", rows)
             losses.clear()
         if done % SAVE_EVERY == 0 or done == recipe.steps:
             state = {
                 "model": model.state_dict(),
                 "optimizers": [optimizer.state_dict() for optimizer in optimizers],
                 "step": done,
+                "seconds": seconds,
+                "log": rows,
             }
             torch.save(state, checkpoint.with_suffix(".part"))
             checkpoint.with_suffix(".part").replace(checkpoint)

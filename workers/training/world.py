@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from workers.training import words
 
 WORLD_SEED = 1904
-N_TOWNS = 200
-N_PEOPLE = 400
+N_TOWNS = 60
+N_PEOPLE = 120
 
 
 @dataclass(frozen=True)
