@@ -16,8 +16,8 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, F, Q, Window
-from django.db.models.functions import RowNumber
+from django.db.models import Count, F, OuterRef, Q, Subquery, Window
+from django.db.models.functions import Coalesce, RowNumber
 from django.utils import timezone
 
 from courses import evidence
@@ -120,32 +120,36 @@ def _check_quota(student: User, at: datetime) -> None:
         )
 
 
-def next_in_line(lane: str) -> list[Run]:
-    """The queued runs that may leave the database now, fairest first.
+def next_in_line(lane: str) -> list[int]:
+    """The ids of the queued runs that may leave the database now, fairest first.
 
     Each student has at most FAIR_SHARE runs outside; the first runs of everybody go before the
     second run of anybody.
     """
     outside = (
-        Run.objects.handed_over().filter(lane=lane).values("student").annotate(count=Count("pk"))
+        Run.objects.handed_over()
+        .filter(lane=lane, student=OuterRef("student"))
+        .order_by()
+        .values("student")
+        .annotate(count=Count("pk"))
+        .values("count")
     )
-    taken = {row["student"]: row["count"] for row in outside}
+    turn = Window(RowNumber(), partition_by="student", order_by=("created_at", "pk"))
     line = (
         Run.objects.filter(lane=lane, state=State.QUEUED, handed_over_at__isnull=True)
-        .annotate(turn=Window(RowNumber(), partition_by="student", order_by=("created_at", "pk")))
+        .annotate(turn=turn + Coalesce(Subquery(outside), 0))
         .filter(turn__lte=FAIR_SHARE)
         .order_by("turn", "created_at", "pk")
     )
-    ready = [run for run in line if taken.get(run.student_id, 0) + run.turn <= FAIR_SHARE]
-    return sorted(ready, key=lambda run: taken.get(run.student_id, 0) + run.turn)
+    return list(line.values_list("pk", flat=True))
 
 
 def hand_over(lane: str, *, at: datetime) -> list[int]:
     """Mark the next runs in line as handed over; returns their ids, to be sent to the broker."""
     return [
-        run.pk
-        for run in next_in_line(lane)
-        if Run.objects.filter(pk=run.pk, state=State.QUEUED, handed_over_at__isnull=True).update(
+        pk
+        for pk in next_in_line(lane)
+        if Run.objects.filter(pk=pk, state=State.QUEUED, handed_over_at__isnull=True).update(
             handed_over_at=at
         )
     ]
@@ -222,6 +226,7 @@ def succeed(run: Run, result: Mapping[str, Any], *, at: datetime) -> bool:
 @transaction.atomic
 def conclude(run: Run, conclusion: Mapping[str, Any], *, at: datetime) -> None:
     """Keep the student's conclusion and grade the run anew with it. The first one counts."""
+    assert run.result is not None
     grade = kinds.REGISTRY[run.kind].grade(work_of(run).concluded(conclusion), run.result)
     concluded = Run.objects.filter(
         pk=run.pk, state=State.SUCCEEDED, conclusion__isnull=True

@@ -8,7 +8,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Iterable
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import redis
 import redis.asyncio
@@ -18,6 +18,8 @@ MAX_EVENTS = 5000
 KEPT_SECONDS = 3600
 
 Event = dict[str, Any]
+# What the client gives, with answers decoded: (id, fields) each.
+Entries = list[tuple[str, dict[str, str]]]
 
 
 @cache
@@ -51,7 +53,7 @@ def exists(stream: str) -> bool:
 def so_far(stream: str) -> tuple[list[Event], str]:
     """The events published until now and the cursor behind them; empty where Redis is away."""
     try:
-        entries = client().xrange(stream)
+        entries = cast(Entries, client().xrange(stream))
     except redis.RedisError:
         return [], "0"
     events = [json.loads(fields["event"]) for _, fields in entries]
@@ -65,7 +67,10 @@ async def follow(
     connection = redis.asyncio.Redis.from_url(settings.REDIS_URL, decode_responses=True)
     try:
         while True:
-            answer = await connection.xread({stream: after}, block=patience_ms, count=500)
+            answer = cast(
+                list[tuple[str, Entries]],
+                await connection.xread({stream: after}, block=patience_ms, count=500),
+            )
             if not answer:
                 yield None
                 continue

@@ -95,7 +95,7 @@ class FirstInference(LabKind):
             exact(
                 "Why it ended",
                 ended[said["stopped_by"]],
-                ended.get(result["stopped_by"], result["stopped_by"]),
+                ended[result["stopped_by"]],
                 comment=f"After {len(tokens)} of {work.choices['n_predict']} tokens.",
             ),
             yes_or_no(
@@ -155,9 +155,10 @@ def _confidence(result: Values) -> Chart:
 
 def _other(step: Values) -> tuple[str, float]:
     """The most probable candidate that was not taken."""
-    others = (c for c in step["candidates"] if c["token"] != step["token"])
-    best = next(others, {"text": "", "probability": 0.0})
-    return best["text"], best["probability"]
+    for candidate in step["candidates"]:
+        if candidate["token"] != step["token"]:
+            return candidate["text"], candidate["probability"]
+    return "", 0.0
 
 
 def _times(result: Values) -> Chart:
