@@ -20,7 +20,7 @@ class Plain:
 class SignInForm(Plain, account.LoginForm):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["login"].label = "Username or e-mail"
+        self.fields["login"].label = "Username or email"
         self.fields["password"].help_text = ""
 
 
@@ -28,7 +28,6 @@ class SignUpForm(Plain, account.SignupForm):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["username"].help_text = "Letters, digits and @ . + - _ only."
-        self.fields["email"].label = "E-mail"
         self.fields["email"].help_text = "For the link when you have lost your password."
         self.fields[
             "password1"

@@ -151,13 +151,8 @@ class Membership(models.Model):
     joined_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        constraints = (
-            models.UniqueConstraint(
-                fields=("cohort", "student"),
-                name="one_membership_per_cohort",
-                violation_error_message="This student is already in the cohort.",
-            ),
-        )
+        # The admin's inline forms check this; a UniqueConstraint over their parent they do not.
+        unique_together = (("cohort", "student"),)
 
     def __str__(self) -> str:
         return f"{self.student} in {self.cohort}"

@@ -74,7 +74,7 @@ def test_an_instructor_is_no_member_of_a_cohort(iris: User, cohort: Cohort) -> N
 
 
 def test_nobody_joins_a_cohort_twice(ada: User, cohort: Cohort) -> None:
-    with pytest.raises(ValidationError, match="already in the cohort"):
+    with pytest.raises(ValidationError, match="already exists"):
         Membership(cohort=cohort, student=ada).full_clean()
 
 

@@ -93,7 +93,7 @@ def test_every_cell_opens_its_evidence(
             assert client.get(cell).status_code == 200
 
     opened = client.get(reverse("teaching:activity", args=("spring", "ada", "quiz-llama")))
-    assert '<a href="/attempts/77/">attempt 2</a>' in opened.content.decode()
+    assert '<a href="/attempts/77/">Attempt 2</a>' in opened.content.decode()
     assert "90\N{NO-BREAK SPACE}%" in opened.content.decode()
     earned = client.get(reverse("teaching:resource", args=("spring", "ada", "llama")))
     assert "1 of 2 earned" in earned.content.decode()
