@@ -30,7 +30,7 @@ HOST = "127.0.0.1"
 PR_SET_PDEATHSIG = 1
 SOCKET_PATH_LIMIT = 107  # bytes of sockaddr_un.sun_path, without its closing zero
 # An idle worker stops in about a second; one with a run is not waited for.
-STOP_SECONDS = 2.5
+STOP_SECONDS = 2.0
 # A process that has lived this long was well: its next death counts as its first.
 STEADY_SECONDS = 20.0
 LONGEST_PAUSE = 30.0

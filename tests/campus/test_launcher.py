@@ -1,0 +1,176 @@
+"""`manage.py campus` as a person meets it: started, used, broken, stopped and killed for real."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from http.client import HTTPConnection, HTTPResponse
+from pathlib import Path
+
+import pytest
+
+from campus import guardian
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def until(true: Callable[[], object], *, within: float) -> float:
+    """Wait for it; the seconds that it took."""
+    began = time.monotonic()
+    while not true():
+        assert time.monotonic() - began < within, f"not within {within} s"
+        time.sleep(0.02)
+    return time.monotonic() - began
+
+
+class Campus:
+    """One started launcher, its words, and whatever it started."""
+
+    def __init__(self, home: Path, port: int) -> None:
+        self.home = home
+        self.port = port
+        self.began = time.monotonic()
+        self.words = home / "words"
+        with self.words.open("wb") as words:
+            self.launcher = subprocess.Popen(
+                [sys.executable, "manage.py", "campus", "--port", str(port)],
+                cwd=ROOT,
+                env=self.environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=words,
+                stderr=subprocess.STDOUT,
+            )
+
+    def environment(self) -> dict[str, str]:
+        ours = {"DATABASE_URL", "REDIS_URL", "CAMPUS_TEST_HOME", "MAKELEVEL"}
+        return {name: value for name, value in os.environ.items() if name not in ours} | {
+            "CAMPUS_HOME": str(self.home),
+            "DJANGO_SETTINGS_MODULE": "tests.campus.endless_settings",
+        }
+
+    def says(self, words: str) -> bool:
+        return words in self.words.read_text()
+
+    def get(self, path: str) -> HTTPResponse:
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection.request("GET", path)
+        return connection.getresponse()
+
+    def answers(self) -> bool:
+        try:
+            return self.get("/health/").status == 200
+        except OSError:
+            return False
+
+    def is_open(self) -> bool:
+        assert self.launcher.poll() is None, self.words.read_text()
+        return self.says("The campus is open")
+
+    def processes(self) -> dict[int, str]:
+        """Everything alive that was started with this home: pid and command line."""
+        found = {}
+        for pid in guardian.started_with("CAMPUS_HOME", str(self.home)):
+            try:
+                found[pid] = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+            except FileNotFoundError:
+                continue
+        return found
+
+    def pid_of(self, words: str) -> int:
+        return next(pid for pid, command in self.processes().items() if words in command)
+
+    def runs(self, words: str) -> bool:
+        return any(words in command for command in self.processes().values())
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("campus")
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def campus(home: Path, port: int) -> Iterator[Campus]:
+    campus = Campus(home, port)
+    yield campus
+    campus.launcher.kill()
+    campus.launcher.wait()
+    until(lambda: not campus.processes(), within=10)
+
+
+def refusal(home: Path, port: int) -> str:
+    """What a launcher says that does not start."""
+    other = Campus(home, port)
+    assert other.launcher.wait(timeout=20) == 1
+    return other.words.read_text()
+
+
+def test_first_start_mends_itself_and_stops_at_ctrl_c(
+    campus: Campus, tmp_path: Path, port: int
+) -> None:
+    until(campus.is_open, within=60)
+    assert campus.says(f"http://127.0.0.1:{port}")
+    assert campus.says("ada")
+
+    second = tmp_path / "second"
+    second.mkdir()
+    assert "another one: make run PORT=" in refusal(second, port)
+
+    redis = campus.pid_of("redis-server")
+    os.kill(redis, signal.SIGKILL)
+    until(lambda: campus.says("redis was killed by signal 9"), within=5)
+    until(lambda: campus.runs("redis-server"), within=5)
+    heavy = campus.pid_of("-Q heavy")
+    os.kill(heavy, signal.SIGKILL)
+    until(lambda: campus.says("heavy was killed by signal 9"), within=5)
+    until(lambda: campus.runs("-Q heavy"), within=5)
+
+    live = campus.get("/live/")
+    assert live.readline() == b"data: tick\n"
+    campus.launcher.send_signal(signal.SIGINT)
+    took = until(lambda: campus.launcher.poll() is not None, within=10)
+    assert took < 5
+    assert campus.launcher.returncode == 0
+    assert campus.processes() == {}
+    live.close()
+
+
+def test_second_start_is_quick_and_a_killed_launcher_leaves_nothing(campus: Campus) -> None:
+    until(campus.answers, within=30)
+    assert time.monotonic() - campus.began < 6
+    until(campus.is_open, within=5)
+    until(lambda: campus.runs("-Q heavy") and campus.runs("redis-server"), within=5)
+
+    live = campus.get("/live/")
+    assert live.readline() == b"data: tick\n"
+    guardian_pid = campus.pid_of("guardian.py")
+    os.kill(guardian_pid, signal.SIGKILL)
+    until(lambda: campus.runs("guardian.py"), within=5)
+
+    campus.launcher.kill()
+    assert until(lambda: not campus.processes(), within=10) < 10
+    live.close()
+
+
+def test_one_home_has_one_campus(home: Path, campus: Campus, tmp_path: Path) -> None:
+    until(lambda: (home / "launcher.lock").read_text().startswith("http"), within=20)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        assert f"already runs from {home}: http://127.0.0.1:{campus.port}" in refusal(
+            home, int(probe.getsockname()[1])
+        )
+
+
+def test_home_too_deep_for_a_socket_is_named(tmp_path: Path, port: int) -> None:
+    deep = tmp_path / ("deep" * 30)
+    deep.mkdir()
+    assert "too long a path for a socket" in refusal(deep, port)
