@@ -58,25 +58,32 @@ def _save(document: Document, content: LabFile, *, again: bool) -> bool:
     if not again and Lab.objects.filter(key=content.key, digest=digest, retired=False).exists():
         return False
     with located(document):
-        parameters = check(content)
         if not names_file(content.key, document.path):
             raise MistakeError(
                 f"the key {content.key!r} does not fit the name of the file",
                 "rename one of the two, for addresses are made of the key",
                 ("key",),
             )
-        activity = loading.save_activity(
-            key=content.key,
-            kind="lab",
-            title=f"Lab {content.number}: {content.title}",
-            url=reverse("labs:lab", args=(content.key,)),
-            module=Module.objects.get(key=document.path.parent.parent.name),
-            minutes=content.minutes,
-            position=content.number,
-            skills=content.skills,
-        )
-        body_html = render(document.body)
-    Lab.objects.update_or_create(
+        module = Module.objects.get(key=document.path.parent.parent.name)
+        save_lab(content=content, body=document.body, module=module, digest=digest)
+    return True
+
+
+def save_lab(*, content: LabFile, body: str, module: Module, digest: str) -> Lab:
+    """Create or update a lab with its activity. Raises MistakeError and MarkdownError."""
+    parameters = check(content)
+    resource = _resource(content)
+    activity = loading.save_activity(
+        key=content.key,
+        kind="lab",
+        title=f"Lab {content.number}: {content.title}",
+        url=reverse("labs:lab", args=(content.key,)),
+        module=module,
+        minutes=content.minutes,
+        position=content.number,
+        skills=content.skills,
+    )
+    lab, _created = Lab.objects.update_or_create(
         key=content.key,
         defaults={
             "activity": activity,
@@ -84,16 +91,16 @@ def _save(document: Document, content: LabFile, *, again: bool) -> bool:
             "title": content.title,
             "question": content.question,
             "kind": content.kind,
-            "resource": _resource(document, content),
-            "body": document.body,
-            "body_html": body_html,
+            "resource": resource,
+            "body": body,
+            "body_html": render(body),
             "parameters": parameters,
             "minutes": content.minutes,
             "digest": digest,
             "retired": False,
         },
     )
-    return True
+    return lab
 
 
 def check(content: LabFile) -> dict[str, Any]:
@@ -113,15 +120,15 @@ def check(content: LabFile) -> dict[str, Any]:
         raise MistakeError(problem, remedy, ("parameters", *location)) from error
 
 
-def _resource(document: Document, content: LabFile) -> Resource | None:
+def _resource(content: LabFile) -> Resource | None:
     if content.resource is None:
         return None
     resource = Resource.objects.published().filter(key=content.resource).first()
     if resource is None:
         known = Resource.objects.published().values_list("key", flat=True)
-        raise document.mistake(
-            ("resource",),
+        raise MistakeError(
             f"there is no resource {content.resource!r}",
             meant(content.resource, known, "or take the line out"),
+            ("resource",),
         )
     return resource

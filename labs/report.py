@@ -21,6 +21,7 @@ class Report:
     live: Snapshot
     cursor: str
     waiting: str
+    transcript: list[kinds.Piece]
     charts: list[Chart]
     facts: list[tuple[str, str]]
     conclusion: kinds.LabForm | None
@@ -38,6 +39,7 @@ def of(run: Run, reader: User, conclusion: Mapping[str, Any] | None = None) -> R
         live=Snapshot.of(events),
         cursor=cursor,
         waiting=waiting_words(run),
+        transcript=transcript_of(run),
         charts=charts_of(run),
         facts=facts_of(run),
         conclusion=_conclusion_form(run, conclusion) if is_mine else None,
@@ -49,6 +51,13 @@ def charts_of(run: Run) -> list[Chart]:
     if run.result is None:
         return []
     return kinds.REGISTRY[run.kind].charts(runs.work_of(run), run.result)
+
+
+def transcript_of(run: Run) -> list[kinds.Piece]:
+    """The text that the run made, if its kind makes any."""
+    if run.result is None:
+        return []
+    return kinds.REGISTRY[run.kind].transcript(runs.work_of(run), run.result)
 
 
 def facts_of(run: Run) -> list[tuple[str, str]]:

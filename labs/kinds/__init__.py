@@ -1,7 +1,17 @@
 """The kinds of labs, one file each."""
 
 from labs.kinds import first_inference, gguf_exploration, quantize_and_measure
-from labs.kinds.base import REGISTRY, Grade, LabForm, LabKind, Parameters, Part, Work, register
+from labs.kinds.base import (
+    REGISTRY,
+    Grade,
+    LabForm,
+    LabKind,
+    Parameters,
+    Part,
+    Piece,
+    Work,
+    register,
+)
 
 __all__ = [
     "REGISTRY",
@@ -10,6 +20,7 @@ __all__ = [
     "LabKind",
     "Parameters",
     "Part",
+    "Piece",
     "Work",
     "first_inference",
     "gguf_exploration",

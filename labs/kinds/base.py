@@ -64,6 +64,14 @@ class Work:
         return replace(self, conclusion=conclusion)
 
 
+@dataclass(frozen=True)
+class Piece:
+    """A piece of text; `probability` is None for what was given, not generated."""
+
+    text: str
+    probability: float | None = None
+
+
 class Parameters(FilePart):
     """The `parameters` mapping of a lab's file; unknown names are an error."""
 
@@ -116,6 +124,10 @@ class LabKind(ABC):
     @abstractmethod
     def grade(self, work: Work, result: Values) -> Grade:
         """The grade. Pure: the same work and result always give the same grade."""
+
+    def transcript(self, work: Work, result: Values) -> list[Piece]:
+        """The text of a run that made some, piece by piece."""
+        return []
 
     def charts(self, work: Work, result: Values) -> list[Chart]:
         """The charts of a finished run, each with its table."""

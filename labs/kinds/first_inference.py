@@ -7,14 +7,14 @@ from django.core.exceptions import ValidationError
 from pydantic import Field
 
 from labs.charts import Chart, axis, bars, named_axis, points
-from labs.kinds.base import Grade, LabForm, LabKind, Parameters, Values, Work, register
+from labs.kinds.base import Grade, LabForm, LabKind, Parameters, Piece, Values, Work, register
 from labs.kinds.fields import YesNoField
 from labs.kinds.grading import exact, within, yes_or_no
 from workers import catalogue
 from workers.limits import Limits
 
 STOPPED_BY = (
-    ("length", "it has made as many as were asked for"),
+    ("length", "all tokens are made"),
     ("end of text", "the model ends its text"),
     ("full context", "the context is full"),
 )
@@ -118,6 +118,10 @@ class FirstInference(LabKind):
             ),
         )
         return Grade(parts, pass_mark=0.6)
+
+    def transcript(self, work: Work, result: Values) -> list[Piece]:
+        said = [Piece(step["text"], step["probability"]) for step in result["steps"]]
+        return [Piece(work.choices["prompt"]), *said]
 
     def charts(self, work: Work, result: Values) -> list[Chart]:
         return [_confidence(result), _times(result)]

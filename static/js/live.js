@@ -169,6 +169,7 @@ function read(id) {
 let live;
 
 function find() {
+  for (const word of document.querySelectorAll(".token[data-p]")) shade(word, word.dataset.p);
   const element = document.querySelector("[data-live]");
   if (element && element !== live?.element) live = new Live(element);
 }
