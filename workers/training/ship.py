@@ -69,7 +69,7 @@ def ship_model(name: str, work: Path, pieces: Vocabulary) -> dict[str, Any]:
         **asdict(recipe.shape),
         "training": {
             "steps": saved["step"],
-            "tokens": saved["step"] * recipe.batch * recipe.context,
+            "tokens": saved["step"] * recipe.step_tokens,
             **{
                 key: value for key, value in asdict(recipe).items() if key not in ("shape", "steps")
             },
@@ -80,17 +80,19 @@ def ship_model(name: str, work: Path, pieces: Vocabulary) -> dict[str, Any]:
 
 def ship_models(work: Path) -> None:
     """Both models and models.json."""
-    pieces = vocabulary(list(text.training(text.heldout())))
-    (MODELS / "models.json").write_text(
-        json.dumps(
-            {
-                "models": [ship_model(name, work, pieces) for name in RECIPES],
-                "texts": {"heldout": "heldout.txt", "calibration": "calibration.txt"},
-            },
-            indent=2,
-        )
-        + "\n"
-    )
+    training = list(text.training(text.heldout()))
+    pieces = vocabulary(training)
+    whole = "".join(training).encode()
+    listing = {
+        "models": [ship_model(name, work, pieces) for name in RECIPES],
+        "texts": {"heldout": "heldout.txt", "calibration": "calibration.txt"},
+        "training_text": {
+            "documents": len(training),
+            "bytes": len(whole),
+            "sha256": hashlib.sha256(whole).hexdigest(),
+        },
+    }
+    (MODELS / "models.json").write_text(json.dumps(listing, indent=2) + "\n")
 
 
 def main() -> None:

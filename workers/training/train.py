@@ -33,8 +33,9 @@ class Recipe:
     shape: Shape
     steps: int
     seed: int = 1
-    batch: int = 4  # sequences a step
-    context: int = 1024  # tokens a sequence
+    step_tokens: int = 4096
+    early_context: int = 256  # tokens a sequence until the rate cools down: a document or two
+    context: int = 1024  # from then on, so that all positions are trained
     learning_rates: tuple[float, float] = (0.02, 0.004)  # at their peak: Muon's and AdamW's
     warm_up: int = 50  # steps from 0 to the full rate
     cool_down: float = 0.5  # the last share of steps, in which the rate falls to 0
@@ -54,6 +55,12 @@ def rate_share(recipe: Recipe, step: int) -> float:
     up = (step + 1) / recipe.warm_up
     down = (recipe.steps - step) / (recipe.steps * recipe.cool_down)
     return min(up, 1.0, down)
+
+
+def context_at(recipe: Recipe, step: int) -> int:
+    """Tokens a sequence at a step. Attention over short ones costs a fraction of the time."""
+    cooling = step >= recipe.steps * (1 - recipe.cool_down)
+    return recipe.context if cooling else recipe.early_context
 
 
 def optimizers_of(model: Llama, recipe: Recipe) -> list[torch.optim.Optimizer]:
@@ -83,8 +90,9 @@ def batch_at(tokens: NDArray[np.uint16], recipe: Recipe, step: int) -> tuple[Ten
     BOS replaces a window's first token, as it does in every chunk that llama-perplexity scores.
     """
     rng = np.random.default_rng((recipe.seed, step))
-    starts = rng.integers(0, len(tokens) - recipe.context, recipe.batch)
-    windows = np.stack([tokens[start : start + recipe.context + 1] for start in starts])
+    context = context_at(recipe, step)
+    starts = rng.integers(0, len(tokens) - context, recipe.step_tokens // context)
+    windows = np.stack([tokens[start : start + context + 1] for start in starts])
     windows[:, 0] = BOS
     sequences = torch.from_numpy(windows.astype(np.int64))
     return sequences[:, :-1], sequences[:, 1:]
@@ -130,7 +138,7 @@ def train(name: str, recipe: Recipe, tokens: NDArray[np.uint16], folder: Path) -
         done = step + 1
         seconds = earlier + time.monotonic() - started
         if done % LOG_EVERY == 0:
-            seen = done * recipe.batch * recipe.context
+            seen = done * recipe.step_tokens
             rows.append([done, seen, f"{np.mean(losses):.4f}", f"{share:.3f}", f"{seconds:.0f}"])
             write_log(folder / f"{name}.csv", rows)
             losses.clear()
