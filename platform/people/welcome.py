@@ -10,6 +10,4 @@ if TYPE_CHECKING:  # connected before models can be imported
 
 
 def greet(request: HttpRequest, user: "User", **_signal: object) -> None:
-    messages.success(
-        request, f"Welcome to the campus, {user.name}. Your account is ready; begin right below."
-    )
+    messages.success(request, f"Your account is ready, {user.name}. Begin right below.")

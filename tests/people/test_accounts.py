@@ -46,7 +46,7 @@ def test_somebody_new_is_a_student_signed_in_and_welcome(client: Client) -> None
     assert client.session["_auth_user_id"] == str(grace.pk)
     assert grace.role == Role.STUDENT
     assert not grace.is_staff
-    assert "Welcome to the campus, grace" in response.content.decode()
+    assert "Your account is ready, grace." in response.content.decode()
 
 
 @pytest.mark.django_db
@@ -220,7 +220,14 @@ def test_every_page_before_sign_in_wears_the_campus_look(client: Client, name: s
 
 
 @pytest.mark.parametrize(
-    "name", ["account_email", "account_change_password", "account_logout", "profile"]
+    "name",
+    [
+        "account_email",
+        "account_change_password",
+        "account_reauthenticate",
+        "account_logout",
+        "profile",
+    ],
 )
 def test_every_page_of_an_account_wears_the_campus_look(
     client: Client, ada: User, name: str
