@@ -20,6 +20,15 @@ from pydantic_core import ErrorDetails
 Location = tuple[str | int, ...]
 Schema = TypeVar("Schema")
 FENCE = "---"
+# What to write instead of a value that pydantic refused, by the kind of its error.
+REMEDIES = {
+    "float_parsing": "write a number",
+    "float_type": "write a number",
+    "int_from_float": "write a whole number",
+    "int_parsing": "write a whole number",
+    "int_type": "write a whole number",
+    "string_pattern_mismatch": "use lower-case letters, digits and single hyphens",
+}
 
 
 class CourseFileError(Exception):
@@ -41,7 +50,9 @@ class CourseFileError(Exception):
         super().__init__(path, line, problem, remedy)
 
     def __str__(self) -> str:
-        own = f"{self.path}:{self.line}: {self.problem}; {self.remedy}."
+        here = Path.cwd()
+        path = self.path.relative_to(here) if self.path.is_relative_to(here) else self.path
+        own = f"{path}:{self.line}: {self.problem}; {self.remedy}."
         return "\n".join([own, *map(str, self.more)])
 
     def __iter__(self) -> "Iterator[CourseFileError]":
@@ -253,9 +264,6 @@ def explain(detail: ErrorDetails, schema: Any) -> tuple[Location, str, str]:
             problem, remedy = f"`{name}` must be text, not {given}", "put it in quotes"
         case "string_too_short" | "too_short":
             problem, remedy = f"`{name}` is empty or too short", _told(detail)
-        case "string_pattern_mismatch":
-            problem = f"`{name}` cannot be {given}"
-            remedy = "use lower-case letters, digits and single hyphens"
         case "literal_error" | "enum":
             problem, remedy = f"`{name}` cannot be {given}", f"use {context['expected']}"
         case "union_tag_invalid":
@@ -270,7 +278,8 @@ def explain(detail: ErrorDetails, schema: Any) -> tuple[Location, str, str]:
         case "list_type" | "tuple_type":
             problem, remedy = f"`{name}` must be a list", "begin each item with `- `"
         case _:
-            problem, remedy = f"`{name}` cannot be {given}", _told(detail)
+            problem = f"`{name}` cannot be {given}"
+            remedy = REMEDIES.get(detail["type"]) or _told(detail)
     return location, problem, remedy
 
 

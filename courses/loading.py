@@ -69,11 +69,10 @@ class Reference:
 
 @dataclass
 class Loaded:
-    """What a load did: which activities the files name, and how many files had changed."""
+    """What a load did: which activities the files name, and how many files were new or changed."""
 
     references: list[Reference] = field(default_factory=list)
     planned: list[Reference] = field(default_factory=list)
-    files: int = 0
     changed: int = 0
 
 
@@ -321,7 +320,6 @@ class _Store:
                 "retired": False,
             },
         )
-        self.loaded.files += 1
         for document, index, item in folder.planned:
             self._planned(document, index, item, module)
         listed = {key: place for place, key in enumerate(content.order)}
@@ -340,7 +338,6 @@ class _Store:
                 self._checkpoint(checkpoint, module)
 
     def _is_new(self, model: type[Resource | Quiz | Checkpoint], file: File[Any]) -> bool:
-        self.loaded.files += 1
         unchanged = model._default_manager.filter(
             key=file.content.key, digest=digest(file.document), retired=False
         )

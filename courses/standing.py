@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import QuerySet
@@ -11,6 +12,7 @@ from courses.models import (
     Checkpoint,
     Evidence,
     Gate,
+    Module,
     Objective,
     ObjectiveEarned,
     Place,
@@ -136,15 +138,29 @@ class Barrier:
         return any(activity.is_open for activity in self.activities)
 
 
-def barriers(checkpoint: Checkpoint, record: Record) -> list[Barrier]:
-    """The checkpoint's gates; prefetch `gates__activities` for several checkpoints."""
-    found = []
-    for gate in checkpoint.gates.all():
-        activities = sorted(gate.activities.all(), key=_order)
-        evidence = [record.best[item.pk] for item in activities if item.pk in record.best]
-        best = max(evidence, key=lambda row: (row.passed, row.score), default=None)
-        found.append(Barrier(gate, activities, best))
-    return found
+def barrier(gate: Gate, record: Record) -> Barrier:
+    activities = sorted(gate.activities.all(), key=_order)
+    evidence = [record.best[item.pk] for item in activities if item.pk in record.best]
+    best = max(evidence, key=lambda row: (row.passed, row.score), default=None)
+    return Barrier(gate, activities, best)
+
+
+def checkpoints(
+    record: Record, *, module: Module | None = None
+) -> list[tuple[Checkpoint, list[Barrier]]]:
+    """The checkpoints of a module, or all, each with its gates. Two queries."""
+    gates = (
+        Gate.objects.filter(checkpoint__retired=False)
+        .select_related("checkpoint")
+        .prefetch_related("activities")
+        .order_by("checkpoint__module__position", "checkpoint__number", "position")
+    )
+    if module:
+        gates = gates.filter(checkpoint__module=module)
+    return [
+        (checkpoint, [barrier(gate, record) for gate in group])
+        for checkpoint, group in groupby(gates, key=lambda gate: gate.checkpoint)
+    ]
 
 
 @dataclass(frozen=True)

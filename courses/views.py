@@ -38,7 +38,7 @@ def module(request: HttpRequest, key: str) -> HttpResponse:
     record = standing.record_of(request.user)
     resources = standing.outlined(Resource.objects.published().filter(module=module))
     units = [standing.unit(resource, record) for resource in resources]
-    checkpoints = _checkpoints(module, record)
+    checkpoints = standing.checkpoints(record, module=module)
     labs = Activity.objects.published().filter(module=module, kind="lab").order_by("position")
     return render(
         request,
@@ -276,7 +276,8 @@ def checkpoint(request: HttpRequest, key: str) -> HttpResponse:
         ),
         key=key,
     )
-    gates = standing.barriers(checkpoint, standing.record_of(request.user))
+    record = standing.record_of(request.user)
+    gates = [standing.barrier(gate, record) for gate in checkpoint.gates.all()]
     return render(
         request,
         "courses/checkpoint.html",
@@ -296,7 +297,7 @@ def progress(request: SignedInRequest) -> HttpResponse:
         standing.unit(resource, record)
         for resource in standing.outlined(Resource.objects.published())
     ]
-    checkpoints = _checkpoints(None, record)
+    checkpoints = standing.checkpoints(record)
     latest = Evidence.objects.filter(student=request.user).select_related("activity")
     return render(
         request,
@@ -309,15 +310,6 @@ def progress(request: SignedInRequest) -> HttpResponse:
             **_totals(units),
         },
     )
-
-
-def _checkpoints(
-    module: Module | None, record: standing.Record
-) -> list[tuple[Checkpoint, list[standing.Barrier]]]:
-    found = Checkpoint.objects.published().prefetch_related("gates__activities")
-    if module:
-        found = found.filter(module=module)
-    return [(item, standing.barriers(item, record)) for item in found]
 
 
 def _totals(units: list[standing.Unit]) -> dict[str, int]:

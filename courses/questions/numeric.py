@@ -7,7 +7,7 @@ import re
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
-from simpleeval import SimpleEval
+from simpleeval import SimpleEval  # type: ignore[import-untyped]
 
 from courses.documents import Location, MistakeError, Part
 from courses.markdown import render
@@ -44,8 +44,9 @@ FUNCTIONS = {
 NAMES = {"pi": math.pi}
 # Digits with an exponent perhaps, thousands apart perhaps, then letters perhaps: "1,024.5 KiB".
 TYPED = re.compile(
-    r"^(?P<number>[+-]?(?:\d{1,3}(?:[, ]\d{3})+|\d+)?(?:\.\d*)?(?:[eE][+-]?\d+)?)"
-    r"\s*(?P<unit>\S.*)?$"
+    r"(?P<number>[+-]?(?:(?:\d{1,3}(?:[, ]\d{3})+|\d+)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)"
+    r"\s*(?P<unit>\S.*)?",
+    re.ASCII,
 )
 MOST_DRAWS = 5000
 
@@ -100,7 +101,8 @@ class Numeric(Question):
                 except Exception as error:  # simpleeval raises whatever the formula stumbled over
                     raise MistakeError(
                         f"`{formula}` cannot be computed for {values}: {error}",
-                        "use the parameters' names, numbers and " + ", ".join(FUNCTIONS),
+                        f"use the parameters' names, numbers and {', '.join(FUNCTIONS)}, and"
+                        " draw no values for which the formula has none",
                         location,
                     ) from error
         return self
@@ -173,8 +175,8 @@ class Numeric(Question):
 
     def number(self, typed: str) -> float:
         """The number that was typed, in `unit`; WrongFormError says how to write one."""
-        match = TYPED.match(typed.strip())
-        if not match or not re.search(r"\d", match["number"]):
+        match = TYPED.fullmatch(typed.strip())
+        if not match:
             raise WrongFormError(self.form)
         value = float(match["number"].replace(",", "").replace(" ", ""))
         if not math.isfinite(value):

@@ -5,7 +5,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from courses import standing
-from courses.models import Checkpoint, Module, QuizAttempt, Resource
+from courses.models import Module, QuizAttempt, Resource
 from labs.models import Run
 from people.models import User
 
@@ -19,10 +19,7 @@ def home(request: HttpRequest) -> HttpResponse:
     record = standing.record_of(request.user)
     resources = standing.outlined(Resource.objects.published().filter(module__locked=False))
     units = [standing.unit(resource, record) for resource in resources]
-    checkpoints = [
-        (checkpoint, standing.barriers(checkpoint, record))
-        for checkpoint in Checkpoint.objects.published().prefetch_related("gates__activities")
-    ]
+    checkpoints = standing.checkpoints(record)
     attempt = (
         QuizAttempt.objects.filter(student=request.user, submitted_at=None)
         .select_related("quiz")

@@ -5,19 +5,19 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-import labs.loading
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
 import courses.loading
+import labs.loading
 
 
 def load(path: Path, *, again: bool = False) -> courses.loading.Loaded:
     """Load courses, then labs, then see that what names an activity names one that is there."""
     with transaction.atomic():
         loaded = courses.loading.load(path, again=again)
-        labs.loading.load(path)
+        loaded.changed += labs.loading.load(path, again=again)
         courses.loading.check_references(loaded)
     return loaded
 
@@ -37,6 +37,5 @@ class Command(BaseCommand):
             raise CommandError(f"{error}\nNothing was loaded.") from error
         seconds = time.monotonic() - started
         self.stdout.write(
-            f"Course loaded: {loaded.files} files, {loaded.changed} of them new or changed,"
-            f" in {seconds:.1f} s."
+            f"Course loaded in {seconds:.1f} s; {loaded.changed} files were new or changed."
         )

@@ -1,0 +1,135 @@
+"""What must hold of a course beyond its schema: questions answer themselves, links lead on."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from django.urls import Resolver404, resolve
+
+from courses.documents import CourseFileError, Document
+from courses.files import File, Folder, read_course
+from courses.markdown import render, render_page
+from courses.models import Activity, Checkpoint, Module, Quiz, Resource
+from courses.questions import AnyQuestion
+from courses.questions.base import WrongFormError
+from courses.schema import Resource as ResourceContent
+
+SEEDS = 20
+MOST_PLANNED = 20
+LINK = re.compile(r'href="([^"]*)"')
+ANCHOR = re.compile(r'id="([^"]*)"')
+PAGES = {
+    "module": Module,
+    "resource": Resource,
+    "quiz": Quiz,
+    "checkpoint": Checkpoint,
+}
+
+
+def check(path: Path) -> None:
+    """Check the course that has just been loaded from `path`.
+
+    Raises CourseFileError with every mistake.
+    """
+    folders = read_course(path)
+    mistakes = [*_questions(folders), *_links(folders), *_planned(folders)]
+    if mistakes:
+        raise CourseFileError.of(mistakes)
+
+
+def _questions(folders: list[Folder]) -> Iterator[CourseFileError]:
+    for folder in folders:
+        for file in folder.quizzes:
+            for index, question in enumerate(file.content.questions):
+                for problem in answers_itself(question):
+                    yield file.document.mistake(
+                        ("questions", index),
+                        f"{question.key!r} does not answer itself: {problem}",
+                        "look at its answer, its tolerance and what is drawn",
+                    )
+
+
+def answers_itself(question: AnyQuestion) -> Iterator[str]:
+    """What goes wrong when the right and a wrong answer are given, for some seeds."""
+    html = question.rendered()
+    for seed in map(str, range(SEEDS)):
+        right, wrong = question.right(seed), question.wrong(seed)
+        try:
+            question.check(right)
+            question.check(wrong)
+        except WrongFormError as error:
+            yield f"its own answer is of the wrong form ({error})"
+            return
+        score = question.grade(html, seed, right).score
+        if score != 1.0:
+            yield f"with seed {seed} the right answer scores {score:.0%}"
+            return
+        score = question.grade(html, seed, wrong).score
+        if score >= 1.0:
+            yield f"with seed {seed} a wrong answer scores {score:.0%}"
+            return
+
+
+def _links(folders: list[Folder]) -> Iterator[CourseFileError]:
+    for folder in folders:
+        for resource in folder.resources:
+            html = "".join(_texts(resource))
+            anchors = set(ANCHOR.findall(html))
+            for link in LINK.findall(html):
+                yield from _link(resource.document, link, anchors)
+        for quiz in folder.quizzes:
+            for question in quiz.content.questions:
+                for link in LINK.findall(render(question.prompt) + render(question.explanation)):
+                    yield from _link(quiz.document, link, set())
+
+
+def _texts(file: File[ResourceContent]) -> Iterator[str]:
+    content = file.content
+    yield render_page(file.document.body).html
+    yield render(content.why)
+    yield render(content.exercise or "")
+    for text in (
+        *(section.note for section in content.sections),
+        *(objective.text for objective in content.objectives),
+        *content.applications,
+        *content.discussion,
+        *content.connection,
+        *(part for each in content.corrections for part in (each.original, each.fact)),
+    ):
+        yield render(text)
+
+
+def _link(document: Document, link: str, anchors: set[str]) -> Iterator[CourseFileError]:
+    if link.startswith("http://"):
+        yield document.mistake_near(link, f"{link} is not encrypted", "write https://")
+    elif link.startswith("#") and link[1:] not in anchors:
+        yield document.mistake_near(
+            link, f"there is no heading for {link} on this page", "link to one of its headings"
+        )
+    elif link.startswith("/") and not _leads_somewhere(link):
+        yield document.mistake_near(
+            link, f"{link} is no page of the campus", "look at the key of what it should show"
+        )
+
+
+def _leads_somewhere(link: str) -> bool:
+    path = link.partition("#")[0]
+    try:
+        match = resolve(path)
+    except Resolver404:
+        return False
+    if match.namespace == "courses" and (model := PAGES.get(match.url_name or "")):
+        return model._default_manager.filter(key=match.kwargs["key"], retired=False).exists()
+    if match.namespace == "labs" and match.url_name == "lab":
+        return any(item.is_open for item in Activity.objects.filter(url=path))
+    return True
+
+
+def _planned(folders: list[Folder]) -> Iterator[CourseFileError]:
+    planned = [item for folder in folders for item in folder.planned]
+    for document, index, _item in planned[MOST_PLANNED:]:
+        yield document.mistake(
+            (index,),
+            f"more than {MOST_PLANNED} activities are planned",
+            "make some of them before announcing others",
+        )
