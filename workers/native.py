@@ -43,6 +43,7 @@ CMAKE_OPTIONS = (
     "-DGGML_CCACHE=OFF",
 )
 N_CTX, CHUNKS = 512, 16
+ATTEMPTS = 8
 RECORDED_PERPLEXITIES = ("F32", "Q8_0", "Q4_K_M", "Q2_K")
 
 
@@ -90,7 +91,11 @@ class NativePerplexity:
 def quantize(model: Path, file_type: str, out: Path) -> None:
     """Run llama-quantize; EngineError with its last words if it refuses."""
     done = subprocess.run(
-        [tool("llama-quantize"), model, out, file_type], capture_output=True, text=True, check=False
+        [tool("llama-quantize"), model, out, file_type],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
     )
     if done.returncode:
         out.unlink(missing_ok=True)
@@ -104,15 +109,24 @@ def perplexity(
     command = [tool("llama-perplexity"), "-m", model, "-f", text]
     command += ["-c", str(n_ctx), "--chunks", str(chunks)]
     command += ["-t", str(threads)] if threads else []
-    done = subprocess.run(
-        [str(word) for word in command], capture_output=True, text=True, check=False
-    )
-    found = re.search(r"Final estimate: PPL = ([\d.]+) \+/- ([\d.]+)", done.stderr + done.stdout)
+    for _ in range(ATTEMPTS):
+        done = subprocess.run(
+            [str(word) for word in command],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        found = re.search(r"Final estimate: PPL = ([\d.]+) \+/- ([\d.]+)", done.stdout)
+        # The tool's log is written by a thread, and on a busy machine its end can get lost.
+        if found or done.returncode:
+            break
     if not found:
         raise EngineError(f"llama-perplexity failed: {_last_line(done)}")
-    log = done.stderr + done.stdout
-    seconds = _logged_at(log, "Final estimate") - _logged_at(log, "calculating perplexity")
-    return NativePerplexity(float(found[1]), float(found[2]), seconds)
+    began, ended = (
+        _logged_at(done.stdout, message) for message in ("calculating perplexity", "Final estimate")
+    )
+    return NativePerplexity(float(found[1]), float(found[2]), ended - began)
 
 
 @dataclass(frozen=True)
@@ -183,13 +197,15 @@ def sha256(path: Path) -> str:
 
 def _logged_at(log: str, message: str) -> float:
     """Seconds since its start at which a tool logged a message: "0.01.143.691 I …"."""
-    line = next(line for line in log.splitlines() if message in line)
-    minutes, seconds, milliseconds, microseconds = map(int, line.split(" ", 1)[0].split("."))
+    stamp = re.search(rf"(\d+)\.(\d\d)\.(\d{{3}})\.(\d{{3}}) \w [^\n]*{message}", log)
+    if not stamp:
+        raise EngineError(f"The tool's log has no time for “{message}”.")
+    minutes, seconds, milliseconds, microseconds = map(int, stamp.groups())
     return 60 * minutes + seconds + milliseconds / 1e3 + microseconds / 1e6
 
 
 def _last_line(done: subprocess.CompletedProcess[str]) -> str:
-    lines = [line.strip() for line in (done.stderr + done.stdout).splitlines() if line.strip()]
+    lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
     return lines[-1] if lines else f"exit code {done.returncode}"
 
 

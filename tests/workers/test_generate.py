@@ -1,5 +1,6 @@
 """Generating: the right tokens, the right probabilities, whole characters and no stop text."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,8 @@ PROMPT = "The fox sat by the river"
 
 
 def run(model: Path, **options: Any) -> tuple[list[Event], Generation]:
-    return finish(
-        generate.generate(
-            Generate(model=str(model), **{"prompt": PROMPT, "n_predict": 12, **options})
-        )
-    )
+    settings = {"prompt": PROMPT, "n_predict": 12, "threads": 1, **options}
+    return finish(generate.generate(Generate(model=str(model), **settings)))
 
 
 def test_at_temperature_zero_the_most_probable_token_comes_each_time(model: Path) -> None:
@@ -174,7 +172,7 @@ def test_however_the_text_is_cut_the_same_text_is_shown(
 ) -> None:
     data = text.encode()
     edges = [0, *sorted(cut for cut in cuts if cut < len(data)), len(data)]
-    pieces = [data[begin:end] for begin, end in zip(edges, edges[1:], strict=False)]
+    pieces = [data[begin:end] for begin, end in pairwise(edges)]
     given, stopped = stream(pieces, tuple(stop))
     shown = "".join(token.text for token in given)
     found = [text.index(ending) for ending in stop if ending in text]

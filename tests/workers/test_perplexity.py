@@ -27,7 +27,7 @@ def measure(model: Path, text: Path, **options: int | str) -> Perplexity:
         model=str(model),
         text=str(text),
         n_ctx=N_CTX,
-        **{"chunks": CHUNKS, **options},  # type: ignore[arg-type]
+        **{"chunks": CHUNKS, "threads": 1, **options},  # type: ignore[arg-type]
     )
     return finish(perplexity.perplexity(request))[1]
 
@@ -138,7 +138,7 @@ def test_a_quantized_model_diverges_and_the_points_tell_how(
     model: Path, quantized: Path, text: Path
 ) -> None:
     request = MeasurePerplexity(
-        model=str(quantized), text=str(text), n_ctx=N_CTX, base_model=str(model)
+        model=str(quantized), text=str(text), n_ctx=N_CTX, base_model=str(model), threads=1
     )
     events, (result, scores) = finish(perplexity.measure(request, label="Q4_0"))
     assert isinstance(scores, ComparedScores)
