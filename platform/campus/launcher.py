@@ -241,9 +241,8 @@ class Launcher:
         prepare()
         if self.redis in self.services:
             self._await(self.redis, self._redis_answers, within=10)
-        for service in self.services:
-            if service is not self.redis:
-                service.start(self.environment, time.monotonic())
+        # The first page comes first: the workers would take the processor from it.
+        self.web.start(self.environment, time.monotonic())
         self._await(self.web, self._web_answers, within=FIRST_PAGE_SECONDS)
 
     def _start_guardian(self) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 
@@ -33,7 +34,7 @@ class Campus:
         self.home = home
         self.port = port
         self.began = time.monotonic()
-        self.words = home / "words"
+        self.words = home / f"words-{time.monotonic_ns()}"
         with self.words.open("wb") as words:
             self.launcher = subprocess.Popen(
                 [sys.executable, "manage.py", "campus", "--port", str(port)],
@@ -54,14 +55,21 @@ class Campus:
     def says(self, words: str) -> bool:
         return words in self.words.read_text()
 
-    def get(self, path: str) -> HTTPResponse:
+    @contextmanager
+    def get(self, path: str) -> Iterator[HTTPResponse]:
         connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
-        connection.request("GET", path)
-        return connection.getresponse()
+        try:
+            connection.request("GET", path)
+            with connection.getresponse() as response:
+                yield response
+        finally:
+            connection.close()
 
     def answers(self) -> bool:
+        assert self.launcher.poll() is None, self.words.read_text()
         try:
-            return self.get("/health/").status == 200
+            with self.get("/") as response:
+                return response.status == 200
         except OSError:
             return False
 
@@ -121,9 +129,10 @@ def test_first_start_mends_itself_and_stops_at_ctrl_c(
     assert campus.says(f"http://127.0.0.1:{port}")
     assert campus.says("ada")
 
-    second = tmp_path / "second"
-    second.mkdir()
-    assert "another one: make run PORT=" in refusal(second, port)
+    assert f"already runs from {campus.home}: http://127.0.0.1:{port}" in refusal(
+        campus.home, port=0
+    )
+    assert "another one: make run PORT=" in refusal(tmp_path, port)
 
     redis = campus.pid_of("redis-server")
     os.kill(redis, signal.SIGKILL)
@@ -134,14 +143,13 @@ def test_first_start_mends_itself_and_stops_at_ctrl_c(
     until(lambda: campus.says("heavy was killed by signal 9"), within=5)
     until(lambda: campus.runs("-Q heavy"), within=5)
 
-    live = campus.get("/live/")
-    assert live.readline() == b"data: tick\n"
-    campus.launcher.send_signal(signal.SIGINT)
-    took = until(lambda: campus.launcher.poll() is not None, within=10)
+    with campus.get("/live/") as live:
+        assert live.readline() == b"data: tick\n"
+        campus.launcher.send_signal(signal.SIGINT)
+        took = until(lambda: campus.launcher.poll() is not None, within=10)
     assert took < 5
     assert campus.launcher.returncode == 0
     assert campus.processes() == {}
-    live.close()
 
 
 def test_second_start_is_quick_and_a_killed_launcher_leaves_nothing(campus: Campus) -> None:
@@ -150,24 +158,14 @@ def test_second_start_is_quick_and_a_killed_launcher_leaves_nothing(campus: Camp
     until(campus.is_open, within=5)
     until(lambda: campus.runs("-Q heavy") and campus.runs("redis-server"), within=5)
 
-    live = campus.get("/live/")
-    assert live.readline() == b"data: tick\n"
-    guardian_pid = campus.pid_of("guardian.py")
-    os.kill(guardian_pid, signal.SIGKILL)
-    until(lambda: campus.runs("guardian.py"), within=5)
+    guard = campus.pid_of("guardian.py")
+    os.kill(guard, signal.SIGKILL)
+    until(lambda: guard not in campus.processes() and campus.runs("guardian.py"), within=5)
 
-    campus.launcher.kill()
-    assert until(lambda: not campus.processes(), within=10) < 10
-    live.close()
-
-
-def test_one_home_has_one_campus(home: Path, campus: Campus, tmp_path: Path) -> None:
-    until(lambda: (home / "launcher.lock").read_text().startswith("http"), within=20)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        assert f"already runs from {home}: http://127.0.0.1:{campus.port}" in refusal(
-            home, int(probe.getsockname()[1])
-        )
+    with campus.get("/live/") as live:
+        assert live.readline() == b"data: tick\n"
+        campus.launcher.kill()
+        assert until(lambda: not campus.processes(), within=10) < 10
 
 
 def test_home_too_deep_for_a_socket_is_named(tmp_path: Path, port: int) -> None:

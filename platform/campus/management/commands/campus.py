@@ -1,6 +1,7 @@
 """`manage.py campus`: the whole campus with one command."""
 
 import os
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -29,7 +30,9 @@ class Command(BaseCommand):
 
     def handle(self, *, port: int, **options: Any) -> None:
         launcher = Launcher(port=port, say=self.stdout.write)
-        home = os.path.relpath(settings.CAMPUS_HOME)
+        home: Path = settings.CAMPUS_HOME
+        if home.is_relative_to(Path.cwd()):
+            home = home.relative_to(Path.cwd())
         try:
             launcher.run(
                 prepare=lambda: call_command("prepare", demo=True),
