@@ -9,7 +9,7 @@ admin.site.unregister(Group)
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
+class UserAdmin(DjangoUserAdmin):
     list_display = ("username", "name", "email", "role", "is_active", "last_login")
     list_filter = ("role", "is_active", "cohorts")
     readonly_fields = ("last_login", "date_joined")
@@ -38,14 +38,14 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
     )
 
 
-class MembershipInline(admin.TabularInline):  # type: ignore[type-arg]
+class MembershipInline(admin.TabularInline):
     model = Membership
     extra = 1
     autocomplete_fields = ("student",)
 
 
 @admin.register(Cohort)
-class CohortAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class CohortAdmin(admin.ModelAdmin):
     list_display = ("name", "starts_on")
     prepopulated_fields = {"slug": ("name",)}  # noqa: RUF012
     search_fields = ("name",)

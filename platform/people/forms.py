@@ -6,6 +6,10 @@ from django import forms
 from .models import User
 
 
+# What AUTH_PASSWORD_VALIDATORS ask for, in one line.
+GOOD_PASSWORD = "At least eight characters, not digits only, no common password, unlike your name."
+
+
 class Plain:
     """No placeholders: a label says it once, and does not vanish when one types."""
 
@@ -15,6 +19,8 @@ class Plain:
         super().__init__(*args, **kwargs)
         for field in self.fields.values():
             field.widget.attrs.pop("placeholder", None)
+        if "password1" in self.fields:
+            self.fields["password1"].help_text = GOOD_PASSWORD
 
 
 class SignInForm(Plain, account.LoginForm):  # type: ignore[misc]
@@ -41,7 +47,9 @@ class AddEmailForm(Plain, account.AddEmailForm):  # type: ignore[misc]
 
 
 class ChangePasswordForm(Plain, account.ChangePasswordForm):  # type: ignore[misc]
-    pass
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["oldpassword"].help_text = ""
 
 
 class SetPasswordForm(Plain, account.SetPasswordForm):  # type: ignore[misc]
