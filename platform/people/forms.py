@@ -5,9 +5,8 @@ from django import forms
 
 from .models import User
 
-
 # What AUTH_PASSWORD_VALIDATORS ask for, in one line.
-GOOD_PASSWORD = "At least eight characters, not digits only, no common password, unlike your name."
+GOOD_SECRET = "At least eight characters, not digits only, no common password, unlike your name."
 
 
 class Plain:
@@ -20,7 +19,7 @@ class Plain:
         for field in self.fields.values():
             field.widget.attrs.pop("placeholder", None)
         if "password1" in self.fields:
-            self.fields["password1"].help_text = GOOD_PASSWORD
+            self.fields["password1"].help_text = GOOD_SECRET
 
 
 class SignInForm(Plain, account.LoginForm):  # type: ignore[misc]
@@ -35,11 +34,6 @@ class SignUpForm(Plain, account.SignupForm):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self.fields["username"].help_text = "Letters, digits and @ . + - _ only."
         self.fields["email"].help_text = "For the link when you have lost your password."
-        self.fields[
-            "password1"
-        ].help_text = (
-            "At least eight characters, not digits only, no common password, unlike your name."
-        )
 
 
 class AddEmailForm(Plain, account.AddEmailForm):  # type: ignore[misc]
