@@ -15,7 +15,7 @@ from labs.loading import LabFile, check, save_lab
 from labs.models import Artifact, Lab, Run, WorkerHost
 
 
-class LabAdminForm(forms.ModelForm[Lab]):
+class LabAdminForm(forms.ModelForm):
     """The fields of a lab's file, held against the same schema."""
 
     module = forms.ModelChoiceField(Module.objects.published())
@@ -73,7 +73,7 @@ class LabAdminForm(forms.ModelForm[Lab]):
 
 
 @admin.register(Lab)
-class LabAdmin(admin.ModelAdmin[Lab]):
+class LabAdmin(admin.ModelAdmin):
     form = LabAdminForm
     list_display = ("__str__", "kind", "resource", "minutes", "retired")
     list_filter = ("kind", "retired")
@@ -100,7 +100,7 @@ class LabAdmin(admin.ModelAdmin[Lab]):
         return False
 
 
-class ArtifactInline(admin.TabularInline[Artifact, Run]):
+class ArtifactInline(admin.TabularInline):
     model = Artifact
     fields = ("name", "size", "sha256")
     readonly_fields = fields
@@ -109,7 +109,7 @@ class ArtifactInline(admin.TabularInline[Artifact, Run]):
 
 
 @admin.register(Run)
-class RunAdmin(admin.ModelAdmin[Run]):
+class RunAdmin(admin.ModelAdmin):
     """To look at, not to change: a run's record is what happened."""
 
     list_display = ("pk", "lab", "student", "state", "fault", "attempt", "worker", "created_at")
@@ -127,7 +127,7 @@ class RunAdmin(admin.ModelAdmin[Run]):
 
 
 @admin.register(WorkerHost)
-class WorkerHostAdmin(admin.ModelAdmin[WorkerHost]):
+class WorkerHostAdmin(admin.ModelAdmin):
     list_display = ("name", "lanes", "started_at", "seen_at")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
