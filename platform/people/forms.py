@@ -6,7 +6,7 @@ from django import forms
 from .models import User
 
 # What AUTH_PASSWORD_VALIDATORS ask for, in one line.
-GOOD_SECRET = "At least eight characters, not digits only, no common password, unlike your name."
+NEW_ONE = "At least eight characters, not digits only, no common password, unlike your name."
 
 
 class Plain:
@@ -19,7 +19,7 @@ class Plain:
         for field in self.fields.values():
             field.widget.attrs.pop("placeholder", None)
         if "password1" in self.fields:
-            self.fields["password1"].help_text = GOOD_SECRET
+            self.fields["password1"].help_text = NEW_ONE
 
 
 class SignInForm(Plain, account.LoginForm):  # type: ignore[misc]
