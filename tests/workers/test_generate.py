@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.workers.running import finish
@@ -22,8 +22,8 @@ PROMPT = "The fox sat by the river"
 
 
 def run(model: Path, **options: Any) -> tuple[list[Event], Generation]:
-    settings = {"prompt": PROMPT, "n_predict": 12, "threads": 1, **options}
-    return finish(generate.generate(Generate(model=str(model), **settings)))
+    parameters = {"prompt": PROMPT, "n_predict": 12, "threads": 1, **options}
+    return finish(generate.generate(Generate(model=str(model), **parameters)))
 
 
 def test_at_temperature_zero_the_most_probable_token_comes_each_time(model: Path) -> None:
@@ -167,6 +167,7 @@ def test_what_may_begin_a_stop_text_is_held_back() -> None:
     cuts=st.sets(st.integers(1, 60)),
     stop=st.lists(st.text(alphabet="abé🦙", min_size=1, max_size=3), max_size=2),
 )
+@settings(deadline=None)
 def test_however_the_text_is_cut_the_same_text_is_shown(
     text: str, cuts: set[int], stop: list[str]
 ) -> None:
