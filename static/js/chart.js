@@ -4,6 +4,9 @@
 // A figure names its colours as the stylesheet does, "var(--accent)", and so follows the theme.
 
 const SERIES = ["--accent", "--running", "--right", "--wrong", "--muted"];
+// Series differ in shape too, never in colour alone.
+const SYMBOLS = ["diamond", "circle", "square", "triangle-up", "x"];
+const PREDICTED = "You said";
 const CONFIG = {
   displaylogo: false,
   displayModeBar: "hover",
@@ -51,12 +54,27 @@ function coloured(value, element) {
   return value;
 }
 
-/** On a logarithmic axis 1, 2 and 5 of each decade are labelled, and no more. */
+/** A prediction is drawn hollow and quiet, a measurement solid; what the trace says itself wins. */
+function shaped(trace, index, traces) {
+  const predicted = trace.name === PREDICTED;
+  const measured = traces.some((other) => other.name === PREDICTED) ? index - 1 : index;
+  const color = predicted ? "var(--muted)" : `var(${SERIES[measured % SERIES.length]})`;
+  if (trace.type === "bar") {
+    const pattern = predicted ? { shape: "/", fillmode: "replace", size: 7 } : {};
+    return { ...trace, marker: { color, pattern, ...trace.marker } };
+  }
+  const symbol = predicted ? "circle-open" : SYMBOLS[measured % SYMBOLS.length];
+  const size = trace.mode?.includes("lines") ? 6 : 11;
+  const marker = { color, symbol, size, line: { width: predicted ? 2 : 0, color } };
+  return { cliponaxis: false, ...trace, marker: { ...marker, ...trace.marker } };
+}
+
+/** Logarithmic axes with as many labels as can be read. */
 function readable(layout) {
   return Object.fromEntries(
     Object.entries(layout).map(([key, value]) => [
       key,
-      value?.type === "log" ? { dtick: "D2", exponentformat: "power", ...value } : value,
+      value?.type === "log" ? { nticks: 7, exponentformat: "power", ...value } : value,
     ]),
   );
 }
@@ -73,6 +91,8 @@ function template(element) {
   const surface = colour("--surface", element);
   return {
     layout: {
+      bargap: 0.5,
+      bargroupgap: 0.1,
       colorway: SERIES.map((name) => colour(name, element)),
       font: {
         family: getComputedStyle(element).fontFamily,
@@ -103,12 +123,12 @@ function template(element) {
 export async function draw(element, figure = figures.get(element)) {
   figures.set(element, figure);
   const { react } = await load();
-  const { data, layout = {} } = coloured(figures.get(element), element);
+  const { data, layout = {} } = figures.get(element);
   const reduced = matchMedia("(prefers-reduced-motion: reduce)").matches;
   await react(
     element,
-    data,
-    { ...readable(layout), template: template(element), ...(reduced && { transition: { duration: 0 } }) },
+    coloured(data.map(shaped), element),
+    { ...coloured(readable(layout), element), template: template(element), ...(reduced && { transition: { duration: 0 } }) },
     CONFIG,
   );
   // A reader gets the caption and the table; the drawing's own texts would be noise.
