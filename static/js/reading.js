@@ -17,13 +17,16 @@ function tell() {
   });
 }
 
+const headings = [...summary.querySelectorAll(".prose :is(h2, h3)[id]")];
+const read = new Set();
 const seen = new IntersectionObserver(
   (entries) => {
-    for (const entry of entries) if (entry.isIntersecting) shown = entry.target.id;
+    for (const { isIntersecting, target } of entries) read[isIntersecting ? "add" : "delete"](target);
+    shown = headings.findLast((heading) => read.has(heading))?.id ?? told;
     if (shown !== told && !timer) timer = setTimeout(tell, PAUSE_MS);
   },
-  // A heading counts as read from when it has come into the upper half.
-  { rootMargin: "0px 0px -50% 0px" },
+  // A heading counts as read from when it has come into the upper half, however far it then goes.
+  { rootMargin: "1000000px 0px -50% 0px" },
 );
-for (const heading of summary.querySelectorAll(".prose :is(h2, h3)[id]")) seen.observe(heading);
+for (const heading of headings) seen.observe(heading);
 document.addEventListener("visibilitychange", () => document.hidden && tell());
