@@ -387,7 +387,7 @@ class _Store:
             activity = save_activity(
                 key=content.key,
                 kind="quiz",
-                title=content.title,
+                title=f"Quiz: {content.title}",
                 url=reverse("courses:quiz", args=(content.key,)),
                 module=module,
                 minutes=content.minutes,

@@ -145,9 +145,19 @@ def barrier(gate: Gate, record: Record) -> Barrier:
     return Barrier(gate, activities, best)
 
 
-def checkpoints(
-    record: Record, *, module: Module | None = None
-) -> list[tuple[Checkpoint, list[Barrier]]]:
+@dataclass(frozen=True)
+class Stop:
+    """A checkpoint and how it stands."""
+
+    checkpoint: Checkpoint
+    barriers: list[Barrier]
+
+    @property
+    def passed(self) -> int:
+        return sum(barrier.is_passed for barrier in self.barriers)
+
+
+def stops(record: Record, *, module: Module | None = None) -> list[Stop]:
     """The checkpoints of a module, or all, each with its gates. Two queries."""
     gates = (
         Gate.objects.filter(checkpoint__retired=False)
@@ -158,20 +168,23 @@ def checkpoints(
     if module:
         gates = gates.filter(checkpoint__module=module)
     return [
-        (checkpoint, [barrier(gate, record) for gate in group])
+        Stop(checkpoint, [barrier(gate, record) for gate in group])
         for checkpoint, group in groupby(gates, key=lambda gate: gate.checkpoint)
     ]
 
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to do next, and why this one."""
+    """One thing to do next: what it is, the words of its button, and why this one."""
 
-    verb: str
     title: str
+    action: str
     url: str
     reason: str
     minutes: int = 0
+
+
+ACTIONS = {"quiz": "Take the quiz", "lab": "Do the lab"}
 
 
 def next_step(
@@ -179,36 +192,34 @@ def next_step(
     record: Record,
     *,
     open_attempt: QuizAttempt | None = None,
-    checkpoints: Iterable[tuple[Checkpoint, list[Barrier]]] = (),
+    stops: Iterable[Stop] = (),
 ) -> Step | None:
     """The first thing undone: an attempt begun, then reading by reading, then the checkpoints."""
     if open_attempt:
-        quiz = open_attempt.quiz
         return Step(
-            "Go on with",
-            quiz.title,
+            f"Quiz: {open_attempt.quiz.title}",
+            f"Go on with attempt {open_attempt.number}",
             open_attempt.get_absolute_url(),
-            f"Attempt {open_attempt.number} is open; your answers so far are kept.",
+            "It is open, and your answers so far are kept.",
         )
     for item in units:
-        if item.is_done:
-            continue
         resource = item.resource
-        if item.place is None:
+        if not item.is_done and item.place is None:
             url = resource.get_absolute_url()
-            return Step("Read", resource.title, url, "Next in the module.", resource.minutes)
+            return Step(resource.title, "Read it", url, "Next in the module.", resource.minutes)
         for activity, passed in item.activities:
-            if activity.is_open and not passed:
-                tried = activity.pk in record.best
-                reason = (
-                    f"Not passed yet; it belongs to {resource.title}."
-                    if tried
-                    else f"It earns objectives of {resource.title}."
+            if not item.is_done and activity.is_open and not passed:
+                tried = "Not passed yet; it" if activity.pk in record.best else "It"
+                return Step(
+                    activity.title,
+                    ACTIONS.get(activity.kind, "Do it"),
+                    activity.url,
+                    f"{tried} earns objectives of {resource.title}.",
+                    activity.minutes,
                 )
-                verb = {"quiz": "Take the quiz", "lab": "Do the lab"}.get(activity.kind, "Do")
-                return Step(verb, activity.title, activity.url, reason, activity.minutes)
-    for checkpoint, gates in checkpoints:
-        if any(gate.can_be_tried and not gate.is_passed for gate in gates):
-            url = checkpoint.get_absolute_url()
-            return Step("Pass", str(checkpoint), url, "Its gates are not all open yet.")
+    for stop in stops:
+        if any(barrier.can_be_tried and not barrier.is_passed for barrier in stop.barriers):
+            url = stop.checkpoint.get_absolute_url()
+            reason = "Not all of its gates are open yet."
+            return Step(str(stop.checkpoint), "Go to the checkpoint", url, reason)
     return None

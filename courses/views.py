@@ -38,17 +38,17 @@ def module(request: HttpRequest, key: str) -> HttpResponse:
     record = standing.record_of(request.user)
     resources = standing.outlined(Resource.objects.published().filter(module=module))
     units = [standing.unit(resource, record) for resource in resources]
-    checkpoints = standing.checkpoints(record, module=module)
-    labs = Activity.objects.published().filter(module=module, kind="lab").order_by("position")
+    stops = standing.stops(record, module=module)
+    labs = Activity.objects.published().filter(module=module, kind="lab")
     return render(
         request,
         "courses/module.html",
         {
             "module": module,
             "units": units,
-            "labs": [(lab, record.has_passed(lab)) for lab in labs],
-            "checkpoints": checkpoints,
-            "step": standing.next_step(units, record, checkpoints=checkpoints),
+            "labs": [(lab, record.has_passed(lab)) for lab in labs.order_by("planned", "position")],
+            "stops": stops,
+            "step": standing.next_step(units, record, stops=stops),
             **_totals(units),
         },
     )
@@ -297,16 +297,16 @@ def progress(request: SignedInRequest) -> HttpResponse:
         standing.unit(resource, record)
         for resource in standing.outlined(Resource.objects.published())
     ]
-    checkpoints = standing.checkpoints(record)
+    stops = standing.stops(record)
     latest = Evidence.objects.filter(student=request.user).select_related("activity")
     return render(
         request,
         "courses/progress.html",
         {
             "units": units,
-            "checkpoints": checkpoints,
+            "stops": stops,
             "evidence": latest.order_by("-pk")[:20],
-            "step": standing.next_step(units, record, checkpoints=checkpoints),
+            "step": standing.next_step(units, record, stops=stops),
             **_totals(units),
         },
     )

@@ -19,14 +19,14 @@ def home(request: HttpRequest) -> HttpResponse:
     record = standing.record_of(request.user)
     resources = standing.outlined(Resource.objects.published().filter(module__locked=False))
     units = [standing.unit(resource, record) for resource in resources]
-    checkpoints = standing.checkpoints(record)
+    stops = standing.stops(record)
     attempt = (
         QuizAttempt.objects.filter(student=request.user, submitted_at=None)
         .select_related("quiz")
         .order_by("-started_at")
         .first()
     )
-    step = standing.next_step(units, record, open_attempt=attempt, checkpoints=checkpoints)
+    step = standing.next_step(units, record, open_attempt=attempt, stops=stops)
     latest = next(iter(record.places), None)
     left = next((unit for unit in units if unit.resource.pk == latest), None)
     runs = Run.objects.owned_by(request.user).select_related("lab")
@@ -37,7 +37,7 @@ def home(request: HttpRequest) -> HttpResponse:
             "units": units,
             "left": left,
             "step": step,
-            "checkpoints": checkpoints,
+            "stops": stops,
             "runs": runs.defer("result", "grade_detail")[:RECENT_RUNS],
             "earned": sum(unit.earned for unit in units),
             "total": sum(len(unit.aims) for unit in units),

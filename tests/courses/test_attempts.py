@@ -82,7 +82,7 @@ def test_all_right_passes_and_earns_the_objectives(client: Client, attempt: Quiz
     assert {row.objective.key for row in earned} == {"count", "build"}
     html = response.content.decode()
     assert "Passed" in html
-    assert "Read: Balls" in html
+    assert "Read it: Balls" in html
     assert html.count(">right</span>") == 4 + 3  # the questions, and the places of one
 
 
@@ -98,7 +98,7 @@ def test_a_failed_attempt_explains_earns_nothing_and_leads_back(
     assert not ObjectiveEarned.objects.exists()
     assert "Not passed yet" in html
     assert "You forgot" in html
-    assert "Top, bottom and four around." in html
+    assert "<p>Top, bottom and four around.</p>" in html
     assert "Try again with a fresh draw" in html
     assert "Read Blocks again" in html
 
