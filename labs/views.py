@@ -132,15 +132,24 @@ async def events(request: HttpRequest, pk: int) -> HttpResponseBase:
         attempt = int(request.GET.get("attempt", ""))
     except ValueError as error:
         raise Http404("The attempt is missing.") from error
-    if await _glance(request, pk, attempt) is None:
+    glance = await _glance(request, pk, attempt)
+    if glance is None:
         raise Http404("No such run.")
     after = request.headers.get("Last-Event-ID") or request.GET.get("after") or "0"
     response = StreamingHttpResponse(
-        _events(request, pk, attempt, after), content_type="text/event-stream"
+        _ended() if glance["over"] else _events(request, pk, attempt, after),
+        content_type="text/event-stream",
     )
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Accel-Buffering"] = "no"
     return response
+
+
+STATE = b"event: state\ndata: {}\n\n"
+
+
+async def _ended() -> AsyncIterator[bytes]:
+    yield STATE
 
 
 async def _events(request: HttpRequest, pk: int, attempt: int, after: str) -> AsyncIterator[bytes]:
@@ -156,7 +165,7 @@ async def _events(request: HttpRequest, pk: int, attempt: int, after: str) -> As
         else:
             cursor, event = said
             yield f"id: {cursor}\ndata: {json.dumps(event)}\n\n".encode()
-    yield b"event: state\ndata: {}\n\n"
+    yield STATE
 
 
 @sync_to_async
