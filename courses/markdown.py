@@ -29,6 +29,8 @@ from pygments.util import ClassNotFound
 CONTAINERS = {"note": "", "correction": "Correction", "worked": "Worked example"}
 # HTML needs no namespace for MathML.
 XMLNS = ' xmlns="http://www.w3.org/1998/Math/MathML"'
+# A browser may break a line between a formula and the full stop behind it.
+FORMULA_AND_MARK = re.compile(r"(\(?<math(?:(?!</math>).)*</math>[.,;:?!)\]]+)", re.DOTALL)
 UPRIGHT = re.compile(r'(?:<mi mathvariant="normal">[A-Za-z]</mi>){2,}')
 
 
@@ -170,18 +172,22 @@ def render_page(source: str) -> Page:
     _check_containers(source)
     env: dict[str, Any] = {}
     tokens = COURSE.parse(source, env)
-    html = str(COURSE.renderer.render(tokens, COURSE.options, env))
+    html = _keep_together(str(COURSE.renderer.render(tokens, COURSE.options, env)))
     return Page(html=html, headings=tuple(_headings(tokens)))
 
 
 def render_inline(source: str) -> str:
     """One line of course text, without a paragraph around it."""
-    return str(COURSE.renderInline(source))
+    return _keep_together(str(COURSE.renderInline(source)))
 
 
 def render_user(source: str) -> str:
     """What a person typed, as HTML that can do no harm."""
     return nh3.clean(USER.render(source))
+
+
+def _keep_together(html: str) -> str:
+    return FORMULA_AND_MARK.sub(r'<span class="unbroken">\1</span>', html)
 
 
 def _headings(tokens: Sequence[Token]) -> Iterator[Heading]:
