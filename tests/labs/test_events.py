@@ -67,7 +67,7 @@ def test_a_reload_goes_on_behind_its_cursor_and_a_reconnect_behind_its_last_id(
     broker.hand_over(run.lane)
     address = f"{campus}/runs/{run.pk}/events/?attempt=1"
     first = Listener(address, ada)
-    heard = [event for event, _ in zip(first, range(2), strict=False)]
+    heard = [event for _, event in zip(range(2), first, strict=False)]
     first.close()
     last = heard[-1][1]
 

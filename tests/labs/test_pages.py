@@ -24,7 +24,7 @@ def done(nap: Lab, ada: User) -> Run:
     run = start(nap, ada, predicted=0.5)
     claim = runs.claim(run.pk, worker="host:1", at=timezone.now())
     assert claim is not None
-    assert runs.succeed(claim, {"seconds": 0.25}, at=timezone.now())
+    assert runs.succeed(claim, {"seconds": 0.5}, at=timezone.now())
     run.refresh_from_db()
     return run
 
@@ -112,7 +112,7 @@ def test_the_run_page_leads_with_question_grade_and_prediction(
     assert "What happens?" in page
     assert "100 %" in page
     assert "Passed." in page
-    assert "Within a second." in page
+    assert "Exact." in page
     assert 'data-chart="chart-nap"' in page
 
 
@@ -149,12 +149,12 @@ def test_signed_out_one_is_sent_to_sign_in(client: Client, done: Run) -> None:
 
 def test_the_record_can_be_taken_along(signed_in: Client, done: Run) -> None:
     record = json.loads(signed_in.get(f"/runs/{done.pk}/run.json").content)
-    assert record["result"] == {"seconds": 0.25}
+    assert record["result"] == {"seconds": 0.5}
     assert record["prediction"] == {"seconds": 0.5}
     assert record["grade"] == 1.0
 
     rows = list(csv.reader(io.StringIO(signed_in.get(f"/runs/{done.pk}/run.csv").text)))
-    assert rows[:4] == [["The nap"], ["", "Seconds"], ["Predicted", "0.5"], ["Measured", "0.25"]]
+    assert rows[:4] == [["The nap"], ["", "Seconds"], ["Predicted", "0.5"], ["Measured", "0.5"]]
 
 
 def test_a_run_that_failed_through_our_fault_says_so(
