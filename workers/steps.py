@@ -9,7 +9,7 @@ Result = TypeVar("Result")
 
 
 class Steps:
-    """Counts the steps of the whole, and shows of the parts what matters: their points."""
+    """Counts the steps done of the whole, and shows of the parts what matters: their points."""
 
     def __init__(self, total: int) -> None:
         self.done = 0
@@ -20,6 +20,7 @@ class Steps:
     ) -> Generator[Event, None, Result]:
         """Do one step, shown as one phase."""
         yield Phase(name)
+        yield Progress(self.done, self.total, "steps")
         try:
             while True:
                 event = next(work)
@@ -27,7 +28,6 @@ class Steps:
                     yield event
         except StopIteration as end:
             self.done += 1
-            yield Progress(self.done, self.total, "steps")
             result: Result = end.value
             return result
         finally:

@@ -10,7 +10,8 @@ const PREDICTED = "You said";
 const CONFIG = {
   displaylogo: false,
   displayModeBar: "hover",
-  modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "share"],
+  showSendToCloud: false,
+  modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
   responsive: true,
 };
 const figures = new Map();
