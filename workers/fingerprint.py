@@ -11,7 +11,7 @@ from typing import Any
 
 import llama_cpp
 
-from workers.llama import start
+from workers.llama_log import start
 
 MIB = 1 << 20
 

@@ -2,7 +2,6 @@
 
 import ctypes
 from dataclasses import dataclass
-from pathlib import Path
 
 import llama_cpp
 
@@ -21,17 +20,20 @@ class TensorType:
         return elements // self.block * self.block_bytes
 
 
+# Through llama.cpp's own handle: loaded by its path, ggml would be a second copy beside the first.
+LIBRARY = llama_cpp.llama_cpp._lib
+LIBRARY.ggml_type_name.restype = ctypes.c_char_p
+LIBRARY.ggml_blck_size.restype = ctypes.c_int64
+LIBRARY.ggml_type_size.restype = ctypes.c_size_t
+
+
 def _installed_types() -> dict[int, TensorType]:
-    library = ctypes.CDLL(str(Path(llama_cpp.__file__).parent / "lib" / "libggml-base.so"))
-    library.ggml_type_name.restype = ctypes.c_char_p
-    library.ggml_blck_size.restype = ctypes.c_int64
-    library.ggml_type_size.restype = ctypes.c_size_t
     types = (
         TensorType(
             number,
-            library.ggml_type_name(number).decode().upper(),
-            library.ggml_blck_size(number),
-            library.ggml_type_size(number),
+            LIBRARY.ggml_type_name(number).decode().upper(),
+            LIBRARY.ggml_blck_size(number),
+            LIBRARY.ggml_type_size(number),
         )
         for number in range(llama_cpp.GGML_TYPE_COUNT)
     )

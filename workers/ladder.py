@@ -8,7 +8,7 @@ tokens, and timed.
 import itertools
 import math
 import tempfile
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,6 @@ from workers.events import Event, Progress
 from workers.perplexity import MeasurePerplexity, Perplexity
 from workers.quantize import Quantize
 from workers.random_model import Shape
-from workers.requests import from_json
 from workers.scoring import ComparedScores
 from workers.steps import Steps
 
@@ -53,11 +52,8 @@ class MeasureLadder:
     threads: int = 0
 
     def __post_init__(self) -> None:
-        if isinstance(self.shape, Mapping):  # a request from JSON
-            object.__setattr__(self, "shape", from_json(Shape, dict(self.shape)))
         for name in ("byte_types", "types"):
-            types = tuple(getattr(self, name))
-            object.__setattr__(self, name, types)
+            types = getattr(self, name)
             if not 1 <= len(set(types)) == len(types) <= MAX_TYPES:
                 raise BadRequestError(f"{name} must be 1 to {MAX_TYPES} different file types.")
             for file_type in types:

@@ -1,15 +1,12 @@
-"""llama.cpp's C API as Python objects: its log, models, contexts and batches.
+"""llama.cpp's C API as Python objects: models, contexts and batches.
 
 Every pointer lives in a context manager, and every failure becomes an EngineError that carries
 llama.cpp's own reason.
 """
 
 import ctypes
-import functools
 import os
-import sys
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers import gguf_file
-from workers.errors import BadModelError, BadRequestError, EngineError, OutOfMemoryError
+from workers.errors import BadModelError, BadRequestError, EngineError
+from workers.llama_log import LOG, failure, start
 
 Tokens = NDArray[np.int32]
 Logits = NDArray[np.float32]
@@ -42,68 +40,6 @@ KV_TYPES = {
     "Q5_0": llama_cpp.GGML_TYPE_Q5_0,
     "Q5_1": llama_cpp.GGML_TYPE_Q5_1,
 }
-ERROR_LEVEL, CONTINUED = 4, 5  # enum ggml_log_level
-
-
-class LlamaLog:
-    """llama.cpp's log, put together into lines. There is one, as llama.cpp's logger is global."""
-
-    def __init__(self) -> None:
-        self.errors: deque[str] = deque(maxlen=50)
-        self.listener: Callable[[str], None] | None = None
-        self._line = ""
-        self._level = 0
-        self.callback = llama_cpp.llama_log_callback(self._receive)
-
-    def _receive(self, level: int, text: bytes, _user_data: ctypes.c_void_p) -> None:
-        if level not in (self._level, CONTINUED):
-            self._take("\n")  # a message of another level begins a line of its own
-            self._level = level
-        self._take(text.decode("utf-8", errors="replace"))
-
-    def _take(self, text: str) -> None:
-        *lines, self._line = (self._line + text).split("\n")
-        for line in lines:
-            if not line.strip():
-                continue
-            if self._level == ERROR_LEVEL:
-                self.errors.append(line.strip())
-                print(line, file=sys.stderr)  # noqa: T201
-            if self.listener:
-                self.listener(line.rstrip())
-
-    @contextmanager
-    def heard_by(self, listener: Callable[[str], None]) -> Iterator[None]:
-        """Hand every whole line to `listener` meanwhile; it is called from llama.cpp's threads."""
-        self.listener = listener
-        try:
-            yield
-        finally:
-            self.listener = None
-
-    def reason(self) -> str:
-        """llama.cpp's last error in one line, without the C function and the general preamble."""
-        for line in reversed(self.errors):
-            function, separator, message = line.partition(": ")
-            text = message if separator and " " not in function else line
-            text = text.strip(" .!=-")
-            for general in ("error loading model: ", "failed to quantize: "):
-                text = text.removeprefix(general)
-            if text and text != "failed to load model":
-                return text
-        return "it gave no reason"
-
-
-LOG = LlamaLog()
-
-
-@functools.cache
-def start() -> None:
-    """Set up llama.cpp in this process, once. Not done at import: a forkserver must stay clean."""
-    # A failed assertion should end the process at once, not start a debugger for a backtrace.
-    os.environ.setdefault("GGML_NO_BACKTRACE", "1")
-    llama_cpp.llama_log_set(LOG.callback, ctypes.c_void_p(0))
-    llama_cpp.llama_backend_init()
 
 
 def threads_or_all(threads: int) -> int:
@@ -115,14 +51,6 @@ def check_threads(threads: int) -> None:
     """Raise BadRequestError unless it is a sensible number of threads (0 for all cores)."""
     if not 0 <= threads <= 256:
         raise BadRequestError(f"threads must lie between 0 (all cores) and 256, not {threads}.")
-
-
-def failure(what: str, otherwise: type[EngineError] = EngineError) -> EngineError:
-    """The error for a call that failed, with llama.cpp's reason: of memory, or as given."""
-    reason = LOG.reason()
-    if any(word in reason.lower() for word in ("alloc", "memory")):
-        return OutOfMemoryError(f"{what}: it needs more memory than this run may use ({reason}).")
-    return otherwise(f"{what}: {reason}.")
 
 
 @dataclass(frozen=True)

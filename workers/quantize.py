@@ -19,7 +19,8 @@ import llama_cpp
 from workers import gguf_file
 from workers.errors import BadRequestError
 from workers.events import Event, Log, Phase, Progress
-from workers.llama import LOG, check_threads, failure, start, threads_or_all
+from workers.llama import check_threads, threads_or_all
+from workers.llama_log import LOG, failure, start
 
 # What llama-quantize calls the types: llama.cpp's constants without their first word.
 _PREFIXES = ("LLAMA_FTYPE_MOSTLY_", "LLAMA_FTYPE_ALL_")
