@@ -7,7 +7,7 @@ from pathlib import Path
 from django.urls import Resolver404, resolve
 
 from courses.documents import CourseFileError, Document
-from courses.files import File, Folder, read_course
+from courses.files import Folder, read_course
 from courses.markdown import render, render_page
 from courses.models import Activity, Checkpoint, Module, Quiz, Resource
 from courses.questions import AnyQuestion
@@ -73,7 +73,7 @@ def answers_itself(question: AnyQuestion) -> Iterator[str]:
 def _links(folders: list[Folder]) -> Iterator[CourseFileError]:
     for folder in folders:
         for resource in folder.resources:
-            html = "".join(_texts(resource))
+            html = "".join(texts(resource.content, resource.document.body))
             anchors = set(ANCHOR.findall(html))
             for link in LINK.findall(html):
                 yield from _link(resource.document, link, anchors)
@@ -83,9 +83,9 @@ def _links(folders: list[Folder]) -> Iterator[CourseFileError]:
                     yield from _link(quiz.document, link, set())
 
 
-def _texts(file: File[ResourceContent]) -> Iterator[str]:
-    content = file.content
-    yield render_page(file.document.body).html
+def texts(content: ResourceContent, body: str) -> Iterator[str]:
+    """Every text of a resource as HTML, its summary first. Raises MarkdownError."""
+    yield render_page(body).html
     yield render(content.why)
     yield render(content.exercise or "")
     for text in (

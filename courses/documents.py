@@ -285,7 +285,7 @@ def explain(detail: ErrorDetails, schema: Any) -> tuple[Location, str, str]:
 
 def _told(detail: ErrorDetails) -> str:
     """pydantic's own sentence, as the remedy: "Input should be less than 3"."""
-    message = detail["msg"].rstrip(".")
+    message = detail["msg"].rstrip(".").replace(" after validation", "")
     return message.replace("Input should be", "it should be").replace("List should", "it should")
 
 

@@ -462,7 +462,8 @@ class _Store:
         quizzes = [file.content.key for folder in folders for file in folder.quizzes]
         checkpoints = [file.content.key for folder in folders for file in folder.checkpoints]
         modules = [folder.module.content.key for folder in folders]
-        Resource.objects.exclude(key__in=resources).update(retired=True)
+        # What an admin added in the browser was never in a file, and has no digest of one.
+        Resource.objects.exclude(key__in=resources).exclude(digest="").update(retired=True)
         Quiz.objects.exclude(key__in=quizzes).update(retired=True)
         Activity.objects.filter(quiz__retired=True).update(retired=True)
         Checkpoint.objects.exclude(key__in=checkpoints).update(retired=True)
