@@ -7,18 +7,22 @@ from django import forms
 from pydantic import Field
 
 from labs.charts import Chart, axis, bars, named_axis
+from labs.kinds import shapes
 from labs.kinds.base import Grade, LabForm, LabKind, Parameters, Values, Work, register
 from labs.kinds.fields import BytesField
 from labs.kinds.grading import exact
+from labs.kinds.shapes import Shapes
 from workers import random_model
 from workers.limits import Limits
 from workers.random_model import Shape
 
-N_LAYER = (2, 3, 4, 6)
-N_EMBD = (256, 512)
-N_FF = (512, 768, 1024)
-N_HEAD_KV = (1, 2, 4)
-N_VOCAB = (512, 1024)
+SHAPES = Shapes(
+    n_layer=(2, 3, 4, 6),
+    n_embd=(256, 512),
+    n_ff=(512, 768, 1024),
+    n_head_kv=(1, 2, 4),
+    n_vocab=(512, 1024),
+)
 TENSORS = ("attn_q", "attn_k", "ffn_gate", "ffn_up", "attn_norm")
 SHOWN_TENSORS = 60
 
@@ -54,14 +58,7 @@ class GGUFExploration(LabKind):
     prediction_form = Prediction
 
     def draw(self, parameters: Values, rng: random.Random) -> dict[str, Any]:
-        shape = {
-            "n_layer": rng.choice(N_LAYER),
-            "n_embd": rng.choice(N_EMBD),
-            "n_ff": rng.choice(N_FF),
-            "n_head": 8,
-            "n_head_kv": rng.choice(N_HEAD_KV),
-            "n_vocab": rng.choice(N_VOCAB),
-        }
+        shape = SHAPES.draw(rng)
         seed = rng.getrandbits(31)
         head = random_model.head_when_quantized(Shape(**shape), seed=seed)
         layer = rng.randrange(shape["n_layer"])
@@ -75,9 +72,8 @@ class GGUFExploration(LabKind):
         }
 
     def facts(self, parameters: Values, drawn: Values) -> list[tuple[str, str]]:
-        shape = [(name, f"{value:,}") for name, value in drawn["shape"].items()]
         return [
-            *shape,
+            *shapes.facts(drawn["shape"]),
             ("File type", drawn["type"]),
             ("Your tensor", drawn["tensor"]),
             ("Metadata", f"{drawn['metadata']:,} bytes"),

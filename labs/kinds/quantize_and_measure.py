@@ -8,19 +8,22 @@ from django import forms
 from pydantic import Field
 
 from labs.charts import Chart, axis, bars, named_axis, points
+from labs.kinds import shapes
 from labs.kinds.base import Grade, LabForm, LabKind, Parameters, Part, Values, Work, register
 from labs.kinds.fields import BytesField, NumberField, YesNoField
 from labs.kinds.grading import exact, within, within_factor, yes_or_no
+from labs.kinds.shapes import Shapes
 from workers import catalogue, random_model
 from workers.limits import Limits
 from workers.random_model import Shape
 
-# A shape is drawn from these; every row is a whole number of 256-value blocks.
-N_LAYER = (1, 2, 3, 4)
-N_EMBD = (256, 512)
-N_FF = (512, 768, 1024, 1536)
-N_HEAD_KV = (1, 2, 4, 8)
-N_VOCAB = (512, 1024, 2048)
+SHAPES = Shapes(
+    n_layer=(1, 2, 3, 4),
+    n_embd=(256, 512),
+    n_ff=(512, 768, 1024, 1536),
+    n_head_kv=(1, 2, 4, 8),
+    n_vocab=(512, 1024, 2048),
+)
 BUDGETS = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3)
 NONE = "none"
 
@@ -112,14 +115,7 @@ class QuantizeAndMeasure(LabKind):
     conclusion_form = Conclusion
 
     def draw(self, parameters: Values, rng: random.Random) -> dict[str, Any]:
-        shape = {
-            "n_layer": rng.choice(N_LAYER),
-            "n_embd": rng.choice(N_EMBD),
-            "n_ff": rng.choice(N_FF),
-            "n_head": 8,
-            "n_head_kv": rng.choice(N_HEAD_KV),
-            "n_vocab": rng.choice(N_VOCAB),
-        }
+        shape = SHAPES.draw(rng)
         seed = rng.getrandbits(31)
         return {
             "shape": shape,
@@ -131,10 +127,8 @@ class QuantizeAndMeasure(LabKind):
         }
 
     def facts(self, parameters: Values, drawn: Values) -> list[tuple[str, str]]:
-        shape = [(name, f"{value:,}") for name, value in drawn["shape"].items()]
         return [
-            *shape,
-            ("Parameters", f"{Shape(**drawn['shape']).parameters:,}"),
+            *shapes.facts(drawn["shape"]),
             ("Data begin at byte", f"{drawn['data_offset']:,}"),
             ("Sizes of", ", ".join(drawn["byte_types"])),
             ("Losses of", ", ".join(drawn["types"])),
