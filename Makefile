@@ -20,9 +20,9 @@ check: ## Lint, types, arrows, templates, missing migrations, course files
 	@.ci/setup
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
-	$(PYTHON) -m mypy platform/campus platform/people platform/teaching courses labs workers tests manage.py
+	$(PYTHON) -m mypy $(wildcard platform/*) courses labs workers tests manage.py
 	.venv/bin/lint-imports
-	.venv/bin/djlint templates --check --lint --quiet
+	.venv/bin/djlint templates --lint --quiet
 	$(PYTHON) manage.py makemigrations --check --dry-run
 	$(PYTHON) manage.py checkcourse
 
