@@ -53,15 +53,9 @@ def _sheet(lab: Lab, student: User, *, data: Mapping[str, Any] | None, key: uuid
     draw = runs.current_draw(lab, student)
     made = getattr(draw, "prediction", None) if draw.pk else None
     known = {"parameters": lab.parameters, "drawn": draw.values}
-    if made is None:
-        prediction = kind.prediction_form(data, prefix="prediction", **known)
-    else:
-        # What was predicted first stands, whatever is sent now.
-        prediction = kind.prediction_form(_as_data(made.values), prefix="prediction", **known)
-        for field in prediction.fields.values():
-            field.disabled = True
-            field.initial = None
-        prediction.initial = made.values
+    prediction = kind.prediction_form(data, prefix="prediction", **known)
+    if made is not None:
+        prediction.lock(made.values)
     return Sheet(
         draw=draw,
         prediction=prediction,
@@ -73,10 +67,6 @@ def _sheet(lab: Lab, student: User, *, data: Mapping[str, Any] | None, key: uuid
         workers=_workers(kind.lane),
         expected_seconds=runs.expected_seconds(lab),
     )
-
-
-def _as_data(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {f"prediction-{name}": value for name, value in values.items()}
 
 
 def _past(lab: Lab, student: User) -> QuerySet[Run]:

@@ -87,6 +87,13 @@ class LabForm(forms.Form):
         self.parameters = parameters
         self.drawn = drawn
 
+    def lock(self, values: Values) -> None:
+        """Show these values, and take them whatever is handed in."""
+        self.is_bound = True
+        self.initial = dict(values)
+        for field in self.fields.values():
+            field.disabled = True
+
     def sections(self) -> list[tuple[str, str, list[forms.BoundField]]]:
         """The fields as a page shows them: in their groups, or all in one without a title."""
         groups = self.groups or (("", "", tuple(self.fields)),)

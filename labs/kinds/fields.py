@@ -54,3 +54,11 @@ class YesNoField(forms.TypedChoiceField):
             widget=forms.RadioSelect,
             **kwargs,
         )
+
+    def prepare_value(self, value: Any) -> Any:
+        """An answer given before, as the choice it was."""
+        return {True: "yes", False: "no"}.get(value, value)
+
+    def to_python(self, value: Any) -> str:
+        text: str = super().to_python(self.prepare_value(value))
+        return text

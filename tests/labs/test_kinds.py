@@ -1,5 +1,6 @@
 """The kinds of labs: what is drawn can be run, and a right prediction is graded as right."""
 
+import json
 import random
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -26,6 +27,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "quantize_and_measure": {
         "byte_types": ["Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q3_K_M", "Q2_K"],
         "types": ["Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q3_K_M", "Q2_K"],
+        "budgets": [1e-4, 1e-3],
         "n_ctx": 256,
         "chunks": 2,
     },
@@ -181,6 +183,31 @@ def test_whatever_is_drawn_is_a_request_the_engine_takes(name: str, here: None) 
             pytest.fail(f"seed {seed}: {error}")
         form = kind.prediction_form(parameters=work.parameters, drawn=work.drawn)
         assert form.sections()
+
+
+def filled_in(form: kinds.LabForm) -> dict[str, Any]:
+    """Something allowed for every field, as a browser sends it."""
+    answers: dict[str, Any] = {}
+    for name, field in form.fields.items():
+        choices = getattr(field, "choices", None)
+        answers[name] = choices[-1][0] if choices else "3"
+    return answers
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_a_locked_prediction_stands_whatever_is_handed_in(name: str) -> None:
+    work, form_class = work_on(name), kinds.REGISTRY[name].prediction_form
+    known = {"parameters": work.parameters, "drawn": work.drawn}
+    first = form_class(filled_in(form_class(**known)), **known)
+    assert first.is_valid()
+    stored = json.loads(json.dumps(first.cleaned_data))
+
+    for data in (None, {}, dict.fromkeys(first.fields, "1")):
+        again = form_class(data, **known)
+        again.lock(stored)
+        assert again.is_valid()
+        assert again.cleaned_data == stored
+        assert "checked" in again.as_div() or name == "gguf_exploration"
 
 
 @pytest.mark.parametrize(
