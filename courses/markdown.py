@@ -27,6 +27,8 @@ from pygments.util import ClassNotFound
 
 # Name of the container, and the words that stand over it.
 CONTAINERS = {"note": "", "correction": "Correction", "worked": "Worked example"}
+# A phone shows about this many signs of LaTeX in a line.
+LONGEST_INLINE = 30
 # HTML needs no namespace for MathML.
 XMLNS = ' xmlns="http://www.w3.org/1998/Math/MathML"'
 # A browser may break a line between a formula and the full stop behind it.
@@ -79,6 +81,19 @@ def _mathematics(latex: str, *, display: bool) -> str:
     if not display:
         return mathml
     return f'<div class="math" role="group" aria-label="Formula" tabindex="0">{mathml}</div>'
+
+
+def _inline_mathematics(latex: str) -> str:
+    """A long formula as several that a line may break between, each beginning with its `=`."""
+    if len(latex) <= LONGEST_INLINE or r"\left" in latex or r"\begin" in latex:
+        return _mathematics(latex, display=False)
+    parts, depth = [""], 0
+    for sign in latex:
+        depth += {"{": 1, "}": -1}.get(sign, 0)
+        if sign == "=" and depth == 0 and parts[-1]:
+            parts.append("{}")
+        parts[-1] += sign
+    return "<wbr>".join(_mathematics(part, display=False) for part in parts)
 
 
 def _slug(title: str) -> str:
@@ -153,7 +168,8 @@ def _formula(*, display: bool) -> Callable[..., str]:
     def render_formula(
         _renderer: RendererHTML, tokens: Sequence[Token], index: int, *_rest: object
     ) -> str:
-        return _mathematics(tokens[index].content.strip(), display=display)
+        latex = tokens[index].content.strip()
+        return _mathematics(latex, display=True) if display else _inline_mathematics(latex)
 
     return render_formula
 
