@@ -94,11 +94,13 @@ class FurtherField(forms.CharField):
 @admin.action(description="Retire: hide it, keep what students did")
 def retire(_admin: "ContentAdmin", _request: HttpRequest, chosen: QuerySet[Any]) -> None:
     chosen.update(retired=True)
+    loading.connect()
 
 
 @admin.action(description="Bring back what was retired")
 def bring_back(_admin: "ContentAdmin", _request: HttpRequest, chosen: QuerySet[Any]) -> None:
     chosen.update(retired=False)
+    loading.connect()
 
 
 class ContentAdmin(admin.ModelAdmin):
@@ -243,6 +245,7 @@ class ResourceAdmin(ContentAdmin):
         )
         required = Resource.objects.filter(key__in=form.content.prerequisites)
         saved.prerequisites.set(required)
+        loading.connect()
         obj.pk = saved.pk
 
 

@@ -246,6 +246,31 @@ def _save_objectives(resource: Resource, objectives: list[schema.Objective]) -> 
     resource.objectives.exclude(key__in=[content.key for content in objectives]).delete()
 
 
+def connect() -> None:
+    """Tell every resource its neighbours and prerequisites, so that its page need not ask."""
+    resources = list(Resource.objects.published().prefetch_related("prerequisites"))
+    for index, resource in enumerate(resources):
+        before = resources[index - 1] if index else None
+        after = resources[index + 1] if index + 1 < len(resources) else None
+        near = {
+            "previous": _neighbour(before, resource),
+            "next": _neighbour(after, resource),
+            "prerequisites": [
+                _neighbour(required, required)
+                for required in resource.prerequisites.all()
+                if not required.retired
+            ],
+        }
+        if resource.near != near:
+            Resource.objects.filter(pk=resource.pk).update(near=near)
+
+
+def _neighbour(other: Resource | None, resource: Resource) -> dict[str, str] | None:
+    if other is None or other.module_id != resource.module_id:
+        return None
+    return {"title": other.title, "url": other.get_absolute_url()}
+
+
 def save_question(*, quiz: Quiz, content: AnyQuestion, position: int) -> Question:
     """Create or update a question; changed content becomes a new version.
 
@@ -297,6 +322,7 @@ class _Store:
         self.mistakes.raise_any()
         self._prerequisites(folders)
         self._retire(folders)
+        connect()
         if self._links() != links:
             progress.rebuild_all()
         return self.loaded

@@ -104,7 +104,8 @@ class Resource(models.Model):
     """A paper, specification, article or video, with our own summary of it.
 
     `data` holds the further fields as the file has them (schema.Resource); `html` holds the same
-    rendered, and the headings of the summary, so that showing the page renders no Markdown.
+    rendered, and the headings of the summary; `near` names what to read before and after. So
+    showing the page renders no Markdown and asks for no neighbours.
     """
 
     class Type(models.TextChoices):
@@ -132,11 +133,13 @@ class Resource(models.Model):
     body_html = models.TextField(editable=False)
     data = models.JSONField(default=dict)
     html = models.JSONField(default=dict, editable=False)
+    near = models.JSONField(default=dict, editable=False)
     prerequisites = models.ManyToManyField(
         "self", symmetrical=False, blank=True, related_name="leads_to"
     )
     position = models.PositiveSmallIntegerField(default=0)
     digest = models.CharField(max_length=64, editable=False, help_text="Of the file loaded last.")
+    changed_at = models.DateTimeField(auto_now=True)
     retired = models.BooleanField(default=False)
 
     objects = PublishedQuerySet["Resource"].as_manager()

@@ -1,8 +1,9 @@
 """Where a student stands in the course, and what comes next: read from the database, not stored."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import QuerySet
@@ -14,53 +15,62 @@ from courses.models import (
     Gate,
     Module,
     Objective,
-    ObjectiveEarned,
     Place,
     QuizAttempt,
     Resource,
 )
 from people.models import User
 
+# Which activities earn an objective, and which open a gate: one query brings both ends.
+Link = Objective.activities.through
+GateLink = Gate.activities.through
+
 
 @dataclass(frozen=True)
 class Record:
-    """What a student has: earned objectives, the best evidence of each activity, places read.
+    """What a student has: of each activity the best evidence and the first pass, places read.
 
-    `earned` and `best` are by the primary keys of objectives and activities, `places` by those of
-    resources, the latest first.
+    `best` and `passes` are by the primary keys of activities, `places` by those of resources, the
+    latest first.
     """
 
-    earned: dict[int, ObjectiveEarned]
     best: dict[int, Evidence]
+    passes: dict[int, Evidence]
     places: dict[int, Place]
 
-    def has_passed(self, activity: Activity) -> bool:
-        evidence = self.best.get(activity.pk)
-        return evidence is not None and evidence.passed
+    @classmethod
+    def of(cls, evidence: Iterable[Evidence], places: Iterable[Place]) -> "Record":
+        best: dict[int, Evidence] = {}
+        passes: dict[int, Evidence] = {}
+        for row in sorted(evidence, key=lambda row: row.pk):
+            if row.passed:
+                passes.setdefault(row.activity_id, row)
+            known = best.get(row.activity_id)
+            if known is None or (row.passed, row.score) >= (known.passed, known.score):
+                best[row.activity_id] = row
+        return cls(best, passes, {place.resource_id: place for place in places})
 
 
 def record_of(user: User | AnonymousUser) -> Record:
-    """Three queries, whatever the size of the course; none for somebody who is not signed in."""
-    if not user.is_authenticated:
+    """Two queries, whatever the size of the course; none for somebody who is not signed in."""
+    if not isinstance(user, User):
         return Record({}, {}, {})
-    earned = ObjectiveEarned.objects.filter(student=user).select_related("evidence")
-    # The last of an activity in this order is its best.
-    evidence = Evidence.objects.filter(student=user).order_by("passed", "score", "pk")
-    places = Place.objects.filter(student=user).order_by("-at")
-    return Record(
-        earned={row.objective_id: row for row in earned},
-        best={row.activity_id: row for row in evidence},
-        places={row.resource_id: row for row in places},
+    return Record.of(
+        Evidence.objects.filter(student=user),
+        Place.objects.filter(student=user).order_by("-at"),
     )
 
 
 @dataclass(frozen=True)
 class Aim:
-    """An objective, and whether and how it is earned."""
+    """An objective, what can earn it, and the evidence that did: the first pass of any of them.
+
+    That is what progress.py stores as ObjectiveEarned.
+    """
 
     objective: Objective
     activities: list[Activity]
-    earned: ObjectiveEarned | None
+    earned: Evidence | None
 
 
 @dataclass(frozen=True)
@@ -81,30 +91,38 @@ class Unit:
         return self.earned == len(self.aims)
 
 
-def outlined(resources: QuerySet[Resource]) -> QuerySet[Resource]:
-    """The resources with all that a list of them shows, without their long texts."""
-    return (
-        resources.defer("body", "body_html", "data", "html", "why")
-        .select_related("module")
-        .prefetch_related("objectives__activities")
-    )
+def units(resources: QuerySet[Resource], record: Record) -> list[Unit]:
+    """The resources as units, in their order, without their long texts. Two queries."""
+    rows = list(resources.defer("body", "body_html", "data", "html", "near", "why"))
+    links = links_of(rows)
+    return [unit(resource, links.get(resource.pk, ()), record) for resource in rows]
 
 
-def unit(resource: Resource, record: Record) -> Unit:
-    aims = [
-        Aim(
-            objective,
-            sorted(objective.activities.all(), key=_order),
-            record.earned.get(objective.pk),
-        )
-        for objective in resource.objectives.all()
-    ]
-    distinct = {activity.pk: activity for aim in aims for activity in aim.activities}
+def links_of(resources: Collection[Resource]) -> dict[int, list[Any]]:
+    """The links of the resources' objectives to activities, by resource. One query."""
+    found: dict[int, list[Any]] = {}
+    links = Link.objects.filter(objective__resource__in=[resource.pk for resource in resources])
+    for link in links.select_related("objective", "activity").order_by("objective__position"):
+        found.setdefault(link.objective.resource_id, []).append(link)
+    return found
+
+
+def unit(resource: Resource, links: Iterable[Any], record: Record) -> Unit:
+    """One resource with its objectives, from their links in order."""
+    aims = []
+    distinct: dict[int, Activity] = {}
+    for _objective, group in groupby(links, key=lambda link: link.objective_id):
+        own = list(group)
+        activities = sorted((link.activity for link in own), key=_order)
+        distinct |= {activity.pk: activity for activity in activities}
+        passes = [record.passes[item.pk] for item in activities if item.pk in record.passes]
+        earned = min(passes, key=lambda evidence: evidence.pk, default=None)
+        aims.append(Aim(own[0].objective, activities, earned))
     return Unit(
         resource=resource,
         aims=aims,
         activities=[
-            (activity, record.has_passed(activity))
+            (activity, activity.pk in record.passes)
             for activity in sorted(distinct.values(), key=_order)
         ],
         place=record.places.get(resource.pk),
@@ -138,11 +156,11 @@ class Barrier:
         return any(activity.is_open for activity in self.activities)
 
 
-def barrier(gate: Gate, record: Record) -> Barrier:
-    activities = sorted(gate.activities.all(), key=_order)
-    evidence = [record.best[item.pk] for item in activities if item.pk in record.best]
+def barrier(gate: Gate, activities: Iterable[Activity], record: Record) -> Barrier:
+    ordered = sorted(activities, key=_order)
+    evidence = [record.best[item.pk] for item in ordered if item.pk in record.best]
     best = max(evidence, key=lambda row: (row.passed, row.score), default=None)
-    return Barrier(gate, activities, best)
+    return Barrier(gate, ordered, best)
 
 
 @dataclass(frozen=True)
@@ -158,19 +176,20 @@ class Stop:
 
 
 def stops(record: Record, *, module: Module | None = None) -> list[Stop]:
-    """The checkpoints of a module, or all, each with its gates. Two queries."""
-    gates = (
-        Gate.objects.filter(checkpoint__retired=False)
-        .select_related("checkpoint")
-        .prefetch_related("activities")
-        .order_by("checkpoint__module__position", "checkpoint__number", "position")
-    )
+    """The checkpoints of a module, or all, each with its gates. One query."""
+    links = GateLink.objects.filter(gate__checkpoint__retired=False)
     if module:
-        gates = gates.filter(checkpoint__module=module)
-    return [
-        Stop(checkpoint, [barrier(gate, record) for gate in group])
-        for checkpoint, group in groupby(gates, key=lambda gate: gate.checkpoint)
-    ]
+        links = links.filter(gate__checkpoint__module=module)
+    ordered = links.select_related("gate__checkpoint", "activity").order_by(
+        "gate__checkpoint__module__position", "gate__checkpoint__number", "gate__position"
+    )
+    found: dict[int, Stop] = {}
+    for _gate, group in groupby(ordered, key=lambda link: link.gate_id):
+        own = list(group)
+        gate: Gate = own[0].gate
+        stop = found.setdefault(gate.checkpoint_id, Stop(gate.checkpoint, []))
+        stop.barriers.append(barrier(gate, [link.activity for link in own], record))
+    return list(found.values())
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,11 @@
 """The pages of the course: reading, quizzes, checkpoints, progress."""
 
+from collections.abc import Iterable
 from contextlib import suppress
+from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Prefetch
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -15,8 +17,6 @@ from courses.models import (
     Checkpoint,
     Evidence,
     Module,
-    Objective,
-    ObjectiveEarned,
     Place,
     Quiz,
     QuizAttempt,
@@ -36,8 +36,7 @@ class SignedInRequest(HttpRequest):
 def module(request: HttpRequest, key: str) -> HttpResponse:
     module = get_object_or_404(Module.objects.published(), key=key)
     record = standing.record_of(request.user)
-    resources = standing.outlined(Resource.objects.published().filter(module=module))
-    units = [standing.unit(resource, record) for resource in resources]
+    units = standing.units(Resource.objects.published().filter(module=module), record)
     stops = standing.stops(record, module=module)
     labs = Activity.objects.published().filter(module=module, kind="lab")
     return render(
@@ -46,7 +45,9 @@ def module(request: HttpRequest, key: str) -> HttpResponse:
         {
             "module": module,
             "units": units,
-            "labs": [(lab, record.has_passed(lab)) for lab in labs.order_by("planned", "position")],
+            "labs": [
+                (lab, lab.pk in record.passes) for lab in labs.order_by("planned", "position")
+            ],
             "stops": stops,
             "step": standing.next_step(units, record, stops=stops),
             **_totals(units),
@@ -56,18 +57,9 @@ def module(request: HttpRequest, key: str) -> HttpResponse:
 
 @require_GET
 def resource(request: HttpRequest, key: str) -> HttpResponse:
-    resource = get_object_or_404(
-        Resource.objects.published()
-        .select_related("module")
-        .prefetch_related("objectives__activities"),
-        key=key,
-    )
-    record = _record_for(request, resource)
-    unit = standing.unit(resource, record)
-    siblings = list(
-        Resource.objects.published().filter(module=resource.module_id).only("key", "title")
-    )
-    place = siblings.index(resource)
+    resource = get_object_or_404(Resource.objects.published().select_related("module"), key=key)
+    links = standing.links_of([resource]).get(resource.pk, [])
+    unit = standing.unit(resource, links, _record_for(request, resource, links))
     return render(
         request,
         "courses/resource.html",
@@ -75,11 +67,7 @@ def resource(request: HttpRequest, key: str) -> HttpResponse:
             "resource": resource,
             "unit": unit,
             "html": resource.html,
-            "data": resource.data,
             "companions": _companions(resource, unit),
-            "prerequisites": resource.prerequisites.filter(retired=False).only("key", "title"),
-            "previous": siblings[place - 1] if place else None,
-            "next": siblings[place + 1] if place + 1 < len(siblings) else None,
             "todo": next(
                 (item for item, passed in unit.activities if item.is_open and not passed), None
             ),
@@ -87,31 +75,21 @@ def resource(request: HttpRequest, key: str) -> HttpResponse:
     )
 
 
-def _record_for(request: HttpRequest, resource: Resource) -> standing.Record:
+def _record_for(request: HttpRequest, resource: Resource, links: Iterable[Any]) -> standing.Record:
     """What the student has of this resource alone; the visit is noted as their place."""
     if not isinstance(request.user, User):
         return standing.Record({}, {}, {})
-    objectives = [objective.pk for objective in resource.objectives.all()]
-    activities = {
-        activity.pk
-        for objective in resource.objectives.all()
-        for activity in objective.activities.all()
-    }
-    earned = ObjectiveEarned.objects.filter(student=request.user, objective__in=objectives)
-    evidence = Evidence.objects.filter(student=request.user, activity__in=activities)
+    places = Place.objects.filter(student=request.user)
+    latest = places.order_by("-at").first()
+    is_here = latest is not None and latest.resource_id == resource.pk
+    left = latest if is_here else places.filter(resource=resource).first()
     now = timezone.now()
-    latest = Place.objects.filter(student=request.user).order_by("-at").first()
-    if latest is None or latest.resource_id != resource.pk:
-        left = Place.objects.filter(student=request.user, resource=resource).first()
-    else:
-        left = latest
-    if left is not latest or left is None or (now - left.at).total_seconds() > SAME_VISIT:
+    if not is_here or left is None or (now - left.at).total_seconds() > SAME_VISIT:
         _put_place(Place(student=request.user, resource=resource, at=now), ["at"])
-    return standing.Record(
-        earned={row.objective_id: row for row in earned.select_related("evidence")},
-        best={row.activity_id: row for row in evidence.order_by("passed", "score", "pk")},
-        places={resource.pk: left} if left else {},
+    evidence = Evidence.objects.filter(
+        student=request.user, activity__in={link.activity_id for link in links}
     )
+    return standing.Record.of(evidence, [left] if left else [])
 
 
 def _put_place(place: Place, fields: list[str]) -> None:
@@ -182,32 +160,40 @@ def quiz(request: SignedInRequest, key: str) -> HttpResponse:
     )
 
 
-def _attempts(user: User) -> QuerySet[QuizAttempt]:
-    related = ("student", "quiz__activity", "quiz__resource__module")
-    return (
-        QuizAttempt.objects.visible_to(user)
-        .select_related(*related)
-        .defer(
-            "quiz__resource__body",
-            "quiz__resource__body_html",
-            "quiz__resource__data",
-            "quiz__resource__html",
-        )
-    )
-
-
 @login_required
 @require_http_methods(["GET", "POST"])
 def attempt(request: SignedInRequest, pk: int) -> HttpResponse:
-    attempt = get_object_or_404(_attempts(request.user), pk=pk)
-    if request.method == "POST" and attempt.student_id == request.user.pk:
-        return _submit(request, attempt)
+    if request.method == "POST":
+        return _submit(request, _own_attempt(request, pk))
+    attempt = get_object_or_404(
+        QuizAttempt.objects.visible_to(request.user)
+        .select_related("student", "quiz__activity", "quiz__resource__module")
+        .defer(
+            *(f"quiz__resource__{text}" for text in ("why", "body", "body_html", "data", "html"))
+        ),
+        pk=pk,
+    )
     if attempt.submitted_at:
         return _result(request, attempt)
     if attempt.student_id != request.user.pk:
         return render(request, "courses/attempt_open.html", {"attempt": attempt})
-    items = attempts.items(attempt)
-    return render(request, "courses/attempt.html", {"attempt": attempt, "items": items})
+    return _form(request, attempt, attempts.items(attempt))
+
+
+def _form(
+    request: SignedInRequest, attempt: QuizAttempt, items: list[attempts.Item], **more: Any
+) -> HttpResponse:
+    context = {"attempt": attempt, "items": items, **more}
+    return render(request, "courses/attempt.html", context, status=422 if more else 200)
+
+
+def _own_attempt(request: SignedInRequest, pk: int) -> QuizAttempt:
+    """An attempt to write to: that is for its student alone."""
+    attempt = get_object_or_404(
+        QuizAttempt.objects.select_related("quiz__activity"), pk=pk, student=request.user
+    )
+    attempt.student = request.user
+    return attempt
 
 
 def _submit(request: SignedInRequest, attempt: QuizAttempt) -> HttpResponse:
@@ -219,30 +205,24 @@ def _submit(request: SignedInRequest, attempt: QuizAttempt) -> HttpResponse:
     with suppress(attempts.AlreadySubmittedError):  # Another tab was first: its result is shown.
         if wrong or (blank and "blanks" not in request.POST):
             attempts.save_draft(attempt, items)
-            context = {"attempt": attempt, "items": items, "wrong": wrong, "blank": blank}
-            return render(request, "courses/attempt.html", context, status=422)
+            return _form(request, attempt, items, wrong=wrong, blank=blank)
         attempts.submit(attempt, items, at=timezone.now())
     return redirect(attempt)
 
 
 def _result(request: SignedInRequest, attempt: QuizAttempt) -> HttpResponse:
     record = standing.record_of(attempt.student)
-    objectives = Objective.objects.filter(activities=attempt.quiz.activity).select_related(
-        "resource"
-    )
-    step = None
-    if attempt.student_id == request.user.pk and attempt.quiz.resource:
-        resources = Resource.objects.published().filter(module=attempt.quiz.resource.module_id)
-        units = [standing.unit(item, record) for item in standing.outlined(resources)]
-        step = standing.next_step(units, record)
+    activity = attempt.quiz.activity
+    resources = Resource.objects.published().filter(module=activity.module_id)
+    units = standing.units(resources, record)
     return render(
         request,
         "courses/result.html",
         {
             "attempt": attempt,
             "items": attempts.items(attempt),
-            "objectives": [(item, record.earned.get(item.pk)) for item in objectives],
-            "step": step,
+            "aims": [aim for unit in units for aim in unit.aims if activity in aim.activities],
+            "step": standing.next_step(units, record),
         },
     )
 
@@ -251,7 +231,7 @@ def _result(request: SignedInRequest, attempt: QuizAttempt) -> HttpResponse:
 @require_POST
 def draft(request: SignedInRequest, pk: int) -> HttpResponse:
     """Keep what is typed so far; says so in a line."""
-    attempt = get_object_or_404(_attempts(request.user), pk=pk, student=request.user)
+    attempt = _own_attempt(request, pk)
     items = attempts.items(attempt)
     attempts.take_in(items, dict(request.POST.lists()))
     kept = True
@@ -277,7 +257,9 @@ def checkpoint(request: HttpRequest, key: str) -> HttpResponse:
         key=key,
     )
     record = standing.record_of(request.user)
-    gates = [standing.barrier(gate, record) for gate in checkpoint.gates.all()]
+    gates = [
+        standing.barrier(gate, gate.activities.all(), record) for gate in checkpoint.gates.all()
+    ]
     return render(
         request,
         "courses/checkpoint.html",
@@ -293,10 +275,7 @@ def checkpoint(request: HttpRequest, key: str) -> HttpResponse:
 @require_GET
 def progress(request: SignedInRequest) -> HttpResponse:
     record = standing.record_of(request.user)
-    units = [
-        standing.unit(resource, record)
-        for resource in standing.outlined(Resource.objects.published())
-    ]
+    units = standing.units(Resource.objects.published(), record)
     stops = standing.stops(record)
     latest = Evidence.objects.filter(student=request.user).select_related("activity")
     return render(

@@ -461,6 +461,7 @@ class Migration(migrations.Migration):
                 ("body_html", models.TextField(editable=False)),
                 ("data", models.JSONField(default=dict)),
                 ("html", models.JSONField(default=dict, editable=False)),
+                ("near", models.JSONField(default=dict, editable=False)),
                 ("position", models.PositiveSmallIntegerField(default=0)),
                 (
                     "digest",
@@ -468,6 +469,7 @@ class Migration(migrations.Migration):
                         editable=False, help_text="Of the file loaded last.", max_length=64
                     ),
                 ),
+                ("changed_at", models.DateTimeField(auto_now=True)),
                 ("retired", models.BooleanField(default=False)),
                 (
                     "module",

@@ -17,8 +17,7 @@ def home(request: HttpRequest) -> HttpResponse:
     if not isinstance(request.user, User):
         return render(request, "campus/welcome.html", {"modules": Module.objects.published()})
     record = standing.record_of(request.user)
-    resources = standing.outlined(Resource.objects.published().filter(module__locked=False))
-    units = [standing.unit(resource, record) for resource in resources]
+    units = standing.units(Resource.objects.published().filter(module__locked=False), record)
     stops = standing.stops(record)
     attempt = (
         QuizAttempt.objects.filter(student=request.user, submitted_at=None)

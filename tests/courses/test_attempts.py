@@ -241,7 +241,7 @@ def test_an_instructor_reads_a_students_result_and_cannot_submit_for_them(
     url = attempt.get_absolute_url()
     client.force_login(iris)
     assert "has\n                not submitted it yet" in client.get(url).content.decode()
-    client.post(url, form)
+    assert client.post(url, form).status_code == 404
     attempt.refresh_from_db()
     assert attempt.submitted_at is None
     client.force_login(attempt.student)
