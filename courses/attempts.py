@@ -10,9 +10,9 @@ from django.db import IntegrityError, transaction
 from django.db.models import Count, Max, Q, QuerySet
 
 from courses import evidence
-from courses.models import Answer, Question, Quiz, QuizAttempt
+from courses.models import Answer, Question, QuestionVersion, Quiz, QuizAttempt
 from courses.questions import AnyQuestion, parse
-from courses.questions.base import LONGEST_FIELD, MOST_FIELDS, WrongFormError, shuffled
+from courses.questions.base import LONGEST_FIELD, MOST_FIELDS, Html, WrongFormError, shuffled
 from people.models import User
 
 
@@ -26,6 +26,7 @@ class Item:
 
     answer: Answer
     question: AnyQuestion
+    html: Html
     seed: str
     error: str = ""
 
@@ -36,7 +37,7 @@ class Item:
 
     @property
     def shown(self) -> dict[str, Any]:
-        return self.question.shown(self.answer.version.html, self.seed, self.answer.response)
+        return self.question.shown(self.html, self.seed, self.answer.response)
 
     @property
     def is_blank(self) -> bool:
@@ -98,12 +99,24 @@ def _draw(student: User, quiz: Quiz, seed: str) -> list[Question]:
     return [pool[index] for index in sorted(drawn, key=order.index)]
 
 
+# Questions parsed, and their HTML, by the digest of their version. A version never changes, so
+# neither does what stands here, and a course has some hundred of them.
+_parsed: dict[str, tuple[AnyQuestion, Html]] = {}
+
+
 def items(attempt: QuizAttempt) -> list[Item]:
     """The attempt's questions in their order."""
+    answers = list(
+        attempt.answers.select_related("version").defer("version__content", "version__html")
+    )
+    digests = {answer.version.digest for answer in answers}
+    if unknown := digests - _parsed.keys():
+        for version in QuestionVersion.objects.filter(digest__in=unknown):
+            _parsed[version.digest] = parse(version.content), version.html
     found = []
-    for answer in attempt.answers.select_related("version"):
-        question = parse(answer.version.content)
-        found.append(Item(answer, question, seed=f"{attempt.seed}:{question.key}"))
+    for answer in answers:
+        question, html = _parsed[answer.version.digest]
+        found.append(Item(answer, question, html, seed=f"{attempt.seed}:{question.key}"))
     return found
 
 
@@ -140,10 +153,7 @@ def save_draft(attempt: QuizAttempt, drawn: Sequence[Item]) -> None:
 
 def submit(attempt: QuizAttempt, drawn: Sequence[Item], *, at: datetime) -> None:
     """Grade the attempt, once, and record the evidence. Every response must be blank or in form."""
-    graded = [
-        item.question.grade(item.answer.version.html, item.seed, item.answer.response)
-        for item in drawn
-    ]
+    graded = [item.question.grade(item.html, item.seed, item.answer.response) for item in drawn]
     for item, grade in zip(drawn, graded, strict=True):
         item.answer.score, item.answer.feedback = grade.score, grade.feedback
     # Rounded, or the sum of thirds would miss a pass mark that it reaches.

@@ -23,13 +23,32 @@ from courses.models import (
     Resource,
 )
 from people.models import User
+from people.requests import SignedInRequest
 
 # A visit within this many seconds of the last one on the same page is the same visit.
 SAME_VISIT = 300
+RECENT_ATTEMPTS = 50
 
-
-class SignedInRequest(HttpRequest):
-    user: User
+# What the pages of an attempt show of it and of what it belongs to.
+ATTEMPT = (
+    "number",
+    "seed",
+    "started_at",
+    "submitted_at",
+    "score",
+    "student__username",
+    "student__first_name",
+    "student__last_name",
+    "quiz__key",
+    "quiz__title",
+    "quiz__pass_mark",
+    "quiz__activity__module",
+    "quiz__resource__key",
+    "quiz__resource__title",
+    "quiz__resource__module__key",
+    "quiz__resource__module__number",
+    "quiz__resource__module__title",
+)
 
 
 @require_GET
@@ -57,7 +76,9 @@ def module(request: HttpRequest, key: str) -> HttpResponse:
 
 @require_GET
 def resource(request: HttpRequest, key: str) -> HttpResponse:
-    resource = get_object_or_404(Resource.objects.published().select_related("module"), key=key)
+    resource = get_object_or_404(
+        Resource.objects.published().select_related("module").defer("why", "body"), key=key
+    )
     links = standing.links_of([resource]).get(resource.pk, [])
     unit = standing.unit(resource, links, _record_for(request, resource, links))
     return render(
@@ -145,7 +166,8 @@ def quiz(request: SignedInRequest, key: str) -> HttpResponse:
     )
     if request.method == "POST":
         return redirect(attempts.start(student=request.user, quiz=quiz, at=timezone.now()))
-    past = list(QuizAttempt.objects.filter(student=request.user, quiz=quiz).order_by("-number"))
+    mine = QuizAttempt.objects.filter(student=request.user, quiz=quiz).order_by("-number")
+    past = list(mine[:RECENT_ATTEMPTS])
     for attempt in past:
         attempt.quiz = quiz
     return render(
@@ -168,9 +190,7 @@ def attempt(request: SignedInRequest, pk: int) -> HttpResponse:
     attempt = get_object_or_404(
         QuizAttempt.objects.visible_to(request.user)
         .select_related("student", "quiz__activity", "quiz__resource__module")
-        .defer(
-            *(f"quiz__resource__{text}" for text in ("why", "body", "body_html", "data", "html"))
-        ),
+        .only(*ATTEMPT),
         pk=pk,
     )
     if attempt.submitted_at:

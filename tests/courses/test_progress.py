@@ -7,7 +7,7 @@ from django.test import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from courses import evidence, loading, progress
+from courses import evidence, loading, progress, standing
 from courses.models import (
     Activity,
     Evidence,
@@ -92,6 +92,14 @@ def test_rebuilding_comes_to_the_same(
     kept = earned(ada)
     progress.rebuild(ada)
     assert earned(ada) == kept
+    units = standing.units(Resource.objects.published(), standing.record_of(ada))
+    shown = {
+        (aim.objective.pk, aim.earned.pk, aim.earned.created_at)
+        for unit in units
+        for aim in unit.aims
+        if aim.earned
+    }
+    assert shown == kept
 
 
 def test_what_a_student_owns_is_seen_by_them_their_instructor_and_admins(
