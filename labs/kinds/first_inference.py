@@ -78,7 +78,8 @@ class FirstInference(LabKind):
     choices_form = Choices
 
     def request(self, work: Work) -> dict[str, Any]:
-        return {"model": catalogue.main_model().path, **work.choices}
+        # A model this small gains nothing from a second thread, which on a busy host costs much.
+        return {"model": catalogue.main_model().path, "threads": 1, **work.choices}
 
     def grade(self, work: Work, result: Values) -> Grade:
         said, tokens = work.prediction, result["tokens"]

@@ -84,6 +84,8 @@ class QuantizeAndMeasure(LabKind):
             "n_ctx": work.parameters["n_ctx"],
             "chunks": work.parameters["chunks"],
             "scratch": ".",
+            # A model this small gains nothing from more; what shares the host disturbs one less.
+            "threads": 1,
         }
 
     def grade(self, work: Work, result: Values) -> Grade:
