@@ -183,6 +183,16 @@ def test_blanks_are_asked_about_once_and_then_count_as_wrong(
     assert ">not answered</span>" in html
 
 
+def test_blanks_are_not_accepted_unasked_beside_a_wrong_form(
+    client: Client, attempt: QuizAttempt
+) -> None:
+    form = typed(attempt) | {field(attempt, "bytes"): ["lots"]}
+    del form[field(attempt, "sides")]
+    html = client.post(attempt.get_absolute_url(), form).content.decode()
+    assert "cannot be read" in html
+    assert 'value="accepted"' not in html
+
+
 def test_a_draft_is_kept_on_the_server_in_whatever_form(
     client: Client, attempt: QuizAttempt
 ) -> None:
