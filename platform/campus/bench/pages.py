@@ -1,6 +1,7 @@
 """The main pages in process: time, queries, and CPU time as a multiple of a bare view's."""
 
 import asyncio
+import itertools
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -29,18 +30,33 @@ from .table import Row, times
 
 PART = "Pages"
 STUDENTS = 30
+NEWCOMER = "newcomer-"
 BARE = "/bare/"
+WARM_UP = 3  # rounds
 LAB = "lab-2-gguf-exploration"
 TOKEN = "a" * 32  # of CSRF: the same in the cookie and in the header
 
 
+@dataclass(frozen=True)
+class Visit:
+    """Who asks for what; a `form` is posted."""
+
+    reader: User
+    address: str
+    form: dict[str, Any] | None = None
+
+    @property
+    def status(self) -> int:
+        """What the campus answers when all is well."""
+        return 200 if self.form is None else 302
+
+
 @dataclass
 class Page:
-    """A page and what it took; `prepare` gives address and body, unmeasured, before each visit."""
+    """A page and what it took; `prepare` makes the next visit possible, unmeasured."""
 
     what: str
-    reader: User
-    prepare: Callable[[], tuple[str, dict[str, Any] | None]]
+    prepare: Callable[[], Visit]
     aim: float | None = None
     queries: int = 0
     seconds: list[float] = field(default_factory=list)
@@ -63,7 +79,8 @@ def measure(*, quick: bool) -> list[Row]:
     """Each page and the bare view in turns, round after round."""
     call_command("prepare", demo=True)
     pages = _pages(at=timezone.now())
-    bare = Page("a bare view, signed in, one query", pages[0].reader, lambda: (BARE, None))
+    hana = User.objects.get(username="hana")
+    bare = Page("a bare view, signed in, one query", lambda: Visit(hana, BARE))
     with override_settings(ROOT_URLCONF="campus.bench.urls", ALLOWED_HOSTS=["*"]):
         for page in (bare, *pages):
             page.queries = _count_queries(page)
@@ -83,38 +100,37 @@ def _pages(at: datetime) -> list[Page]:
     lab = Lab.objects.get(key=LAB)
     run = _run(lab, hana)
     cohort = Cohort.objects.visible_to(iris)[0]
+    # Those who take quizzes take turns, or one of them would gather attempts by the hundred.
+    takers = itertools.cycle(User.objects.filter(username__startswith=NEWCOMER))
 
-    def at_rest(address: str) -> Callable[[], tuple[str, None]]:
-        return lambda: (address, None)
+    def fixed(reader: User, address: str) -> Callable[[], Visit]:
+        return lambda: Visit(reader, address)
 
-    def question() -> tuple[str, None]:
-        return _attempt(hana, quiz).get_absolute_url(), None
+    def question() -> Visit:
+        taker = next(takers)
+        return Visit(taker, _attempt(taker, quiz).get_absolute_url())
 
-    def graded() -> tuple[str, dict[str, Any]]:
-        attempt = _attempt(hana, quiz)
+    def graded() -> Visit:
+        taker = next(takers)
+        attempt = _attempt(taker, quiz)
         typed = {item.name: item.question.right(item.seed) for item in attempts.items(attempt)}
-        return attempt.get_absolute_url(), typed
+        return Visit(taker, attempt.get_absolute_url(), typed)
 
-    def result() -> tuple[str, None]:
-        return hana.quiz_attempts.exclude(submitted_at=None)[0].get_absolute_url(), None
-
+    heatmap = reverse("teaching:cohort", args=[cohort.slug])
+    result = hana.quiz_attempts.exclude(submitted_at=None)[0]
     return [
-        Page("home", ines, at_rest(reverse("home"))),
-        Page("module", ines, at_rest(module.get_absolute_url())),
-        Page("reading", hana, at_rest(resource.get_absolute_url()), aim=2),
-        Page("quiz", hana, at_rest(quiz.get_absolute_url())),
-        Page("question GET", hana, question, aim=2.5),
-        Page("graded POST", hana, graded, aim=3),
-        Page("result of a quiz", hana, result),
-        Page("lab", hana, at_rest(lab.get_absolute_url())),
-        Page("run, done, with charts", hana, at_rest(run.get_absolute_url())),
-        Page("history of runs", hana, at_rest(reverse("labs:history"))),
-        Page("progress", hana, at_rest(reverse("courses:progress"))),
-        Page(
-            f"cohort of {STUDENTS}, instructor",
-            iris,
-            at_rest(reverse("teaching:cohort", args=[cohort.slug])),
-        ),
+        Page("home", fixed(ines, reverse("home"))),
+        Page("module", fixed(ines, module.get_absolute_url())),
+        Page("reading", fixed(hana, resource.get_absolute_url()), aim=2),
+        Page("quiz", fixed(hana, quiz.get_absolute_url())),
+        Page("question GET", question, aim=2.5),
+        Page("graded POST", graded, aim=3),
+        Page("result of a quiz", fixed(hana, result.get_absolute_url())),
+        Page("lab", fixed(hana, lab.get_absolute_url())),
+        Page("run, done, with charts", fixed(hana, run.get_absolute_url())),
+        Page("history of runs", fixed(hana, reverse("labs:history"))),
+        Page("progress", fixed(hana, reverse("courses:progress"))),
+        Page(f"cohort of {STUDENTS}, instructor", fixed(iris, heatmap)),
     ]
 
 
@@ -123,7 +139,7 @@ def _fill_cohort(at: datetime) -> None:
     cohort = Cohort.objects.get()
     stories = list(demo.STORIES.values())
     for number in range(STUDENTS - cohort.memberships.count()):
-        student = User.objects.create(username=f"student-{number}", first_name=f"No. {number}")
+        student = User.objects.create(username=f"{NEWCOMER}{number}", first_name=f"No. {number}")
         Membership.objects.create(cohort=cohort, student=student, joined_at=at)
         demo.study(student, stories[number % len(stories)], at=at)
 
@@ -161,9 +177,9 @@ class Browser:
         self.cookies = "; ".join(f"{name}={value}" for name, value in cookies.items())
         self.application = get_asgi_application()
 
-    async def visit(self, address: str, form: dict[str, Any] | None) -> int:
-        """The status of the answer to a GET, or a POST of `form`."""
-        body = b"" if form is None else urlencode(form, doseq=True).encode()
+    async def make(self, visit: Visit) -> int:
+        """The status of the answer."""
+        body = urlencode(visit.form or {}, doseq=True).encode()
         headers = {
             "host": "127.0.0.1",
             "cookie": self.cookies,
@@ -173,8 +189,8 @@ class Browser:
         }
         scope = {
             "type": "http",
-            "method": "GET" if form is None else "POST",
-            "path": address,
+            "method": "GET" if visit.form is None else "POST",
+            "path": visit.address,
             "query_string": b"",
             "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
         }
@@ -194,21 +210,22 @@ class Browser:
 
 
 async def _visit_all(bare: Page, pages: list[Page], *, rounds: int) -> None:
-    readers = {page.reader for page in pages}
-    browsers = {reader.pk: await sync_to_async(Browser)(reader) for reader in readers}
-    for number in range(3 + rounds):
-        warm = number >= 3
+    browsers: dict[int, Browser] = {}
+    for number in range(WARM_UP + rounds):
         for page in pages:
             for visited in (bare, page):
-                await _visit(visited, browsers[visited.reader.pk], keep=warm)
+                await _visit(visited, browsers, keep=number >= WARM_UP)
 
 
-async def _visit(page: Page, browser: Browser, *, keep: bool) -> None:
-    address, form = await sync_to_async(page.prepare)()
+async def _visit(page: Page, browsers: dict[int, Browser], *, keep: bool) -> None:
+    visit = await sync_to_async(page.prepare)()
+    if visit.reader.pk not in browsers:
+        browsers[visit.reader.pk] = await sync_to_async(Browser)(visit.reader)
+    browser = browsers[visit.reader.pk]
     began, cpu_began = time.perf_counter(), time.process_time()
-    status = await browser.visit(address, form)
+    status = await browser.make(visit)
     seconds, cpu = time.perf_counter() - began, time.process_time() - cpu_began
-    _check(page, status, form)
+    _check(page, visit, status)
     if keep:
         page.seconds.append(seconds)
         page.cpu.append(cpu)
@@ -216,15 +233,18 @@ async def _visit(page: Page, browser: Browser, *, keep: bool) -> None:
 
 def _count_queries(page: Page) -> int:
     """The queries of one visit, session and person included."""
+    visit = page.prepare()
     client = Client()
-    client.force_login(page.reader)
-    address, form = page.prepare()
+    client.force_login(visit.reader)
     with CaptureQueriesContext(connection) as queries:
-        answer = client.get(address) if form is None else client.post(address, form)
-    _check(page, answer.status_code, form)
+        if visit.form is None:
+            answer = client.get(visit.address)
+        else:
+            answer = client.post(visit.address, visit.form)
+    _check(page, visit, answer.status_code)
     return len(queries)
 
 
-def _check(page: Page, status: int, form: dict[str, Any] | None) -> None:
-    if status != (200 if form is None else 302):
+def _check(page: Page, visit: Visit, status: int) -> None:
+    if status != visit.status:
         raise RuntimeError(f"{page.what} was answered with {status}.")
