@@ -7,14 +7,12 @@ import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 from courses import attempts
 from courses.models import ObjectiveEarned, Place, QuizAttempt
-from courses.questions.numeric import Numeric
-from courses.questions.ordering import Ordering
-from labs.kinds.quantize_and_measure import NONE
 from labs.models import Draw, Lab, Run, State
+from tests.browser.answers import answer_rightly
 from tests.stack import wait_until
 from workers.random_model import Shape
 
@@ -79,14 +77,14 @@ def sign_up(page: Page) -> None:
     page.get_by_role("button", name="Sign up").click()
 
     expect(page.get_by_role("heading", level=1)).to_have_text("Welcome, wren")
-    next_step = page.locator("[aria-labelledby='next-step']")
+    next_step = page.get_by_role("region", name="Next step")
     expect(next_step).to_contain_text("The Illustrated Transformer")
     expect(page.get_by_text(re.compile(r"\b0 of \d+ objectives earned"))).to_be_visible()
     expect(page.get_by_text("Where you left off")).to_have_count(0)
 
 
 def read(page: Page) -> None:
-    page.locator("[aria-labelledby='next-step']").get_by_role("link").click()
+    page.get_by_role("region", name="Next step").get_by_role("link").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("The Illustrated Transformer")
     last_section = page.locator("#summary .prose h2").last
     with page.expect_response(re.compile(r"/resources/illustrated-transformer/place/$")):
@@ -103,7 +101,7 @@ def take_the_quiz(page: Page) -> None:
     drawn = attempts.items(attempt)
     assert len(drawn) == attempt.quiz.draw
     for item in drawn:
-        answer(page.locator(f"#{item.name}"), item)
+        answer_rightly(page, item)
     expect(page.get_by_text("Kept at")).to_be_visible()
     page.get_by_role("button", name="Submit").click()
 
@@ -112,19 +110,6 @@ def take_the_quiz(page: Page) -> None:
     earned = ObjectiveEarned.objects.filter(student__username="wren").count()
     assert earned
     expect(page.locator(".objectives .earned")).to_have_count(earned)
-
-
-def answer(question: Locator, item: attempts.Item) -> None:
-    """Answer as somebody who knows."""
-    right = item.question.right(item.seed)
-    if isinstance(item.question, Numeric):
-        question.get_by_label("Your answer").fill(right[0])
-    elif isinstance(item.question, Ordering):
-        for place, select in zip(right, question.get_by_role("combobox").all(), strict=True):
-            select.select_option(place)
-    else:
-        for value in right:
-            question.locator(f"input[value='{value}']").check()
 
 
 def predict_and_run(page: Page, lab: Lab) -> Run:
@@ -193,36 +178,44 @@ def nothing_was_lost_or_doubled(page: Page, run: Run, shown_at_once: list[dict[s
         assert list(zip(x, y, strict=True)) == series[: len(x)]
 
 
+def measured(run: Run) -> dict[str, Any]:
+    run.refresh_from_db()
+    assert run.result is not None
+    return run.result
+
+
 def look_at_charts(page: Page, run: Run) -> None:
+    result = measured(run)
     expect(page.locator(".chart[data-chart]")).to_have_count(3)
     expect(page.locator(".chart[data-chart][data-drawn] svg.main-svg:visible")).not_to_have_count(0)
     expect(page.locator(".chart[data-chart][data-drawn]")).to_have_count(3)
     tables = page.locator("#run .table-wrap table")
     expect(tables).to_have_count(5)
     losses = page.get_by_role("region", name="Loss, predicted and measured")
-    for rung in run.result["rungs"]:
+    for rung in result["rungs"]:
         expect(losses.get_by_role("row", name=rung["type"])).to_contain_text(
             f"{rung['kl_mean']:.2e}"
         )
 
     record = page.request.get(page.get_by_role("link", name="run.json").get_attribute("href") or "")
-    assert record.json()["result"] == run.result
+    assert record.json()["result"] == result
     assert record.json()["prediction"]["apart_0"] is False
     with page.expect_download() as download:
         page.get_by_role("link", name="run.csv").click()
     text = download.value.path().read_text()
     rows = list(csv.reader(io.StringIO(text)))
-    for size in run.result["sizes"]:
+    for size in result["sizes"]:
         assert any(row[:1] == [size["type"]] and f"{size['bytes']:,}" in row for row in rows)
 
 
 def conclude(page: Page, run: Run) -> None:
-    clear = [pair["log_perplexity"]["clear"] for pair in run.result["comparisons"]]
+    result = measured(run)
+    clear = [pair["log_perplexity"]["clear"] for pair in result["comparisons"]]
     told = "all three pairs" if all(clear) else "some of the pairs" if any(clear) else "no pair"
     page.get_by_role("group", name=re.compile("told apart$")).get_by_label(told).check()
     budget = Draw.objects.get(runs=run).values["budget"]
-    fitting = [rung for rung in run.result["rungs"] if rung["kl_mean"] <= budget]
-    ship = min(fitting, key=lambda rung: rung["bytes"])["type"] if fitting else NONE
+    fitting = [rung for rung in result["rungs"] if rung["kl_mean"] <= budget]
+    ship = min(fitting, key=lambda rung: rung["bytes"])["type"] if fitting else "none"
     page.get_by_role("group", name=re.compile("^The smallest file")).locator(
         f"input[value='{ship}']"
     ).check()
@@ -234,6 +227,7 @@ def conclude(page: Page, run: Run) -> None:
     for verdict in verdicts.all():
         expect(verdict.locator(".badge")).to_have_text("right")
     run.refresh_from_db()
+    assert run.conclusion is not None
     assert run.conclusion["notes"] == "How little Q8_0 loses."
 
 
@@ -242,7 +236,7 @@ def look_at_home(page: Page, run: Run) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text("Welcome back, wren")
     earned = ObjectiveEarned.objects.filter(student__username="wren").count()
     expect(page.get_by_text(re.compile(rf"\b{earned} of \d+ objectives earned"))).to_be_visible()
-    left_off = page.get_by_role("region", name="The Illustrated Transformer")
+    left_off = page.get_by_role("region", name="Where you left off")
     section = Place.objects.get(student__username="wren").section
     expect(left_off).to_contain_text(f"At “{section}”")
     last_runs = page.get_by_role("region", name="Last runs")

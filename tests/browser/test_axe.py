@@ -1,0 +1,379 @@
+"""Every page of the address book: free of axe's findings, light and dark, and at home on a phone.
+
+Walks the URLconf, so that a new page is looked at, or its exception gives a reason, or this fails.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from fnmatch import fnmatch
+from typing import Any, Literal
+from urllib.parse import urlparse
+
+import pytest
+from allauth.account.forms import default_token_generator
+from allauth.account.models import EmailAddress, EmailConfirmationHMAC
+from allauth.account.utils import user_pk_to_url_str
+from axe_playwright_python.base import AXE_SCRIPT
+from django.contrib import admin
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, resolve, reverse
+from django.utils import timezone
+from playwright.sync_api import BrowserContext, Page, ViewportSize
+
+from courses import attempts
+from courses.models import Quiz
+from labs import broker, runs, sheet, stream
+from labs.models import Fault, Lab, Run, State
+from people.models import User
+from tests.stack import wait_until
+
+PHONE = ViewportSize(width=360, height=740)
+
+# What is no page, by the names of URLs, and why.
+EXCEPTIONS = {
+    "account_confirm_login_code": "Signing in by a code is off: it leads to the sign-in page.",
+    "admin:*_add": "The form of the change page, empty.",
+    "admin:*_delete": "Django's own question whether one is sure.",
+    "admin:*_history": "Django's own list of what was changed.",
+    "admin:auth_user_password_change": "Django's own form.",
+    "admin:autocomplete": "JSON for the admin's script.",
+    "admin:jsi18n": "A script.",
+    "admin:login": "The form of account_login is the campus's; an admin who is in never sees it.",
+    "admin:logout": "POST only.",
+    "admin:password_change*": "Django's own form; the campus links to account_change_password.",
+    "admin:view_on_site": "Leads to the page itself.",
+    "courses:draft": "POST only.",
+    "courses:place": "POST only.",
+    "health": "Plain text for whoever watches the servers.",
+    "labs:artifact": "A file.",
+    "labs:cancel": "POST only.",
+    "labs:conclude": "GET is not allowed; the form is on the page labs:run.",
+    "labs:events": "An event stream.",
+    "labs:run_csv": "A file.",
+    "labs:run_json": "JSON.",
+    "labs:start": "POST only.",
+    "labs:state": "The changing part of labs:run, seen there.",
+    "teaching:cohort_csv": "A file.",
+}
+
+# What axe finds in markup of Django's own, by page and rule, and where it stands.
+OF_DJANGO = {
+    "admin:labs_run_change": {
+        "empty-table-header": "The columns of an inline table for its links and its delete boxes.",
+    },
+    "admin:people_cohort_change": {
+        "aria-input-field-name": "Select2, which Django brings for autocomplete fields.",
+        "empty-table-header": "The columns of an inline table for its links and its delete boxes.",
+        "label": "Select2's search, and date fields in an inline table.",
+        "list": "Select2 puts its search into the list of what is chosen.",
+    },
+}
+
+# Who looks at what: (person, arguments). Strings that World.names knows stand for what it says.
+PAGES: dict[str, list[tuple[str, dict[str, str]]]] = {
+    "home": [("nobody", {}), ("ada", {}), ("newcomer", {}), ("olga", {})],
+    "profile": [("ada", {})],
+    "courses:module": [("nobody", {"key": "foundations"}), ("ada", {"key": "foundations"})],
+    "courses:resource": [
+        ("nobody", {"key": "llama"}),
+        ("ada", {"key": "illustrated-transformer"}),
+        ("ada", {"key": "llama"}),
+        ("ada", {"key": "gguf"}),
+    ],
+    "courses:quiz": [("ada", {"key": "quiz-illustrated-transformer"})],
+    "courses:attempt": [
+        ("ada", {"pk": "open attempt"}),
+        ("ada", {"pk": "wrong attempt"}),
+        ("ada", {"pk": "right attempt"}),
+        ("iris", {"pk": "open attempt"}),
+    ],
+    "courses:checkpoint": [("nobody", {"key": "architecture"}), ("ada", {"key": "quantization"})],
+    "courses:progress": [("ada", {}), ("newcomer", {})],
+    "labs:history": [("ada", {}), ("newcomer", {})],
+    "labs:lab": [
+        ("ada", {"key": "lab-1-first-inference"}),
+        ("ada", {"key": "lab-2-gguf-exploration"}),
+        ("ada", {"key": "lab-4-quantize-and-measure"}),
+    ],
+    "labs:run": [
+        ("ada", {"pk": "live run"}),
+        ("ada", {"pk": "cancelled run"}),
+        ("ada", {"pk": "refused run"}),
+        ("ada", {"pk": "lost run"}),
+        ("ada", {"pk": "run of lab 1"}),
+        ("ada", {"pk": "run of lab 2"}),
+        ("ada", {"pk": "run of lab 4"}),
+        ("iris", {"pk": "run of lab 1"}),
+    ],
+    "teaching:cohorts": [("iris", {}), ("olga", {})],
+    "teaching:cohort": [("iris", {"slug": "spring"})],
+    "teaching:activity": [
+        ("iris", {"slug": "spring", "username": "ada", "key": "lab-1-first-inference"}),
+        ("iris", {"slug": "spring", "username": "ada", "key": "quiz-gguf"}),
+    ],
+    "teaching:resource": [("iris", {"slug": "spring", "username": "ada", "key": "gguf"})],
+    "account_login": [("nobody", {})],
+    "account_signup": [("nobody", {})],
+    "account_inactive": [("nobody", {})],
+    "account_email_verification_sent": [("nobody", {})],
+    "account_reset_password": [("nobody", {})],
+    "account_reset_password_done": [("nobody", {})],
+    "account_reset_password_from_key_done": [("nobody", {})],
+    "account_reset_password_from_key": [("nobody", {"uidb36": "ada's uid", "key": "reset key"})],
+    "account_confirm_email": [("nobody", {"key": "email key"})],
+    "account_logout": [("ada", {})],
+    "account_email": [("ada", {})],
+    "account_change_password": [("ada", {})],
+    "account_reauthenticate": [("ada", {})],
+    "account_set_password": [("newcomer", {})],
+    "admin:index": [("olga", {})],
+    "admin:app_list": [("olga", {"app_label": "courses"})],
+}
+
+AXE = """
+async (rules) => {
+  for (const details of document.querySelectorAll("main details")) details.open = true;
+  await document.fonts.ready;
+  // Whatever changes its colour slowly begins to with the next frame.
+  for (let frames = 0; frames < 2; frames += 1) await new Promise(requestAnimationFrame);
+  for (const animation of document.getAnimations()) animation.finish();
+  const { violations } = await axe.run({ resultTypes: ["violations"], ...rules });
+  const said = ({ any, all, none }) => [...any, ...all, ...none].map(({ message }) => message)[0];
+  return violations.flatMap(({ id, nodes }) =>
+    nodes.map((node) => [id, `${node.target.join(" ")}: ${said(node)}`]));
+}
+"""
+# What is the same in both schemes is looked at once: dark differs in colours only.
+COLOURS = ["color-contrast", "link-in-text-block"]
+SCHEMES: dict[Literal["light", "dark"], dict[str, list[str]]] = {
+    "light": {},
+    "dark": {"runOnly": COLOURS},
+}
+CHARTS_ARE_DRAWN = """
+() => [...document.querySelectorAll(".chart[data-chart]")].every(({ dataset }) => dataset.drawn)
+"""
+TOO_WIDE = """
+(width) => {
+  const { scrollWidth } = document.scrollingElement;
+  if (scrollWidth <= width) return [];
+  const beyond = (element) => element.getBoundingClientRect().right > width;
+  const first = [...document.body.querySelectorAll("*")].find(beyond);
+  return [`${scrollWidth} px wide on a phone: ${first?.outerHTML.slice(0, 200)}`];
+}
+"""
+
+
+@dataclass(frozen=True)
+class World:
+    """What there is to look at: primary keys and tokens under the names that PAGES uses."""
+
+    names: dict[str, str]
+
+
+def named_urls(of: URLResolver, prefix: str = "") -> Iterator[str]:
+    for entry in of.url_patterns:
+        if isinstance(entry, URLPattern):
+            if entry.name:
+                yield prefix + entry.name
+        else:
+            yield from named_urls(
+                entry, f"{prefix}{entry.namespace}:" if entry.namespace else prefix
+            )
+
+
+def admin_pages() -> dict[str, list[tuple[str, dict[str, str]]]]:
+    """The list and the form of everything that the admin has, for the first row of its table."""
+    pages: dict[str, list[tuple[str, dict[str, str]]]] = {}
+    for model in admin.site._registry:
+        name = f"{model._meta.app_label}_{model._meta.model_name}"
+        pages[f"admin:{name}_changelist"] = [("olga", {})]
+        first = model._default_manager.order_by("pk").first()
+        pages[f"admin:{name}_change"] = [("olga", {"object_id": str(first.pk)})] if first else []
+    return pages
+
+
+def test_every_url_is_looked_at_or_excepted_with_a_reason(db: None) -> None:
+    names = set(named_urls(get_resolver()))
+    seen = PAGES.keys() | admin_pages().keys()
+    assert sorted(seen - names) == [], "URLs that are no more"
+    assert [pattern for pattern in EXCEPTIONS if not any(fnmatch(n, pattern) for n in names)] == []
+    excepted = {name for name in names if any(fnmatch(name, pattern) for pattern in EXCEPTIONS)}
+    assert sorted(names - seen - excepted) == [], "Say in PAGES who looks at these, and at what"
+
+
+@pytest.fixture
+def newcomer(transactional_db: None) -> User:
+    """Somebody who has done nothing yet and has no password either."""
+    user = User.objects.create_user("newcomer", "newcomer@example.org")
+    assert not user.has_usable_password()
+    return user
+
+
+def guess(lab: Lab, student: User) -> Run:
+    """A run as the lab page starts it, for somebody who guesses "1" and takes the first choice."""
+    blank = sheet.blank(lab, student)
+    data: dict[str, Any] = {}
+    for form in (blank.prediction, blank.choices):
+        for name, field in form.fields.items():
+            choices = getattr(field, "choices", None)
+            first = choices[0][0] if choices else "1"
+            data[form.add_prefix(name)] = first if field.initial is None else field.initial
+    paper = sheet.filled(lab, student, data)
+    assert paper.is_valid(), (paper.prediction.errors, paper.choices.errors)
+    return runs.start(
+        lab,
+        student=student,
+        draw=paper.draw,
+        prediction=paper.prediction.cleaned_data,
+        choices=paper.choices.cleaned_data,
+        key=paper.key,
+        at=timezone.now(),
+    )
+
+
+def under_way(run: Run) -> Run:
+    """As if a worker had it: with a phase, progress, tokens, points and a log to see."""
+    Run.objects.filter(pk=run.pk).update(handed_over_at=timezone.now())
+    claimed = runs.claim(run.pk, worker="elsewhere:1", at=timezone.now())
+    assert claimed is not None
+    Run.objects.filter(pk=run.pk).update(lease_expires_at=timezone.now() + timedelta(hours=1))
+    candidates = [{"token": 1, "text": " once", "probability": 0.75}]
+    stream.publish(
+        stream.name(run.pk, claimed.attempt),
+        [
+            {"type": "phase", "name": "Generating"},
+            {"type": "progress", "done": 1, "total": 3, "unit": "tokens"},
+            {"type": "token", "text": " once", "probability": 0.75, "candidates": candidates},
+            *(
+                {"type": "point", "series": "perplexity", "x": x, "y": 4 + x, "low": 3, "high": 6}
+                for x in range(3)
+            ),
+            {"type": "log", "line": "llama_context: n_ctx = 512"},
+        ],
+    )
+    return run
+
+
+@pytest.fixture
+def world(course: None, campus: str, ada: User, ben: User, iris: User, olga: User) -> World:
+    """Ada has been busy: attempts open and graded, and runs in every state."""
+    now = timezone.now()
+    labs = {lab.number: lab for lab in Lab.objects.all()}
+    labs[4].parameters |= {"chunks": 2}
+    labs[4].save()
+    done = {number: guess(lab, ada) for number, lab in labs.items()}
+    for run in done.values():
+        broker.hand_over(run.lane)
+
+    quizzes = list(Quiz.objects.all())
+    taken = {}
+    for name, quiz in zip(("open", "wrong", "right"), quizzes, strict=True):
+        taken[name] = attempts.start(student=ada, quiz=quiz, at=now, seed=1)
+        items = attempts.items(taken[name])
+        if name != "open":
+            for item in items:
+                item.answer.response = list(getattr(item.question, name)(item.seed))
+            attempts.submit(taken[name], items, at=now)
+
+    refused, cancelled, lost = (
+        guess(labs[1], ben if name == "lost" else ada) for name in ("refused", "cancelled", "lost")
+    )
+    ended = {
+        refused: (State.FAILED, Fault.REQUEST, "The file type cannot be made of this model."),
+        cancelled: (State.CANCELLED, Fault.NONE, "You cancelled it."),
+        lost: (State.FAILED, Fault.OURS, f"The worker fell silent. {runs.LOST_THREE_TIMES}"),
+    }
+    for run, (state, fault, message) in ended.items():
+        Run.objects.filter(pk=run.pk).update(
+            student=ada, state=state, fault=fault, message=message, finished_at=now
+        )
+    live = under_way(guess(labs[1], ada))
+
+    for run in done.values():
+        wait_until(
+            lambda: Run.objects.get(pk=run.pk).state == State.SUCCEEDED,  # noqa: B023
+            f"{run} succeeds",
+            seconds=60,
+        )
+    address, _ = EmailAddress.objects.get_or_create(user=ada, email=ada.email, primary=True)
+    return World(
+        {f"{name} attempt": str(attempt.pk) for name, attempt in taken.items()}
+        | {f"run of lab {number}": str(run.pk) for number, run in done.items()}
+        | {
+            "live run": str(live.pk),
+            "refused run": str(refused.pk),
+            "cancelled run": str(cancelled.pk),
+            "lost run": str(lost.pk),
+            "ada's uid": user_pk_to_url_str(ada),
+            "reset key": default_token_generator.make_token(ada),
+            "email key": EmailConfirmationHMAC(address).key,
+        }
+    )
+
+
+@pytest.fixture
+def visitors(
+    open_context: Callable[..., BrowserContext],
+    ada: User,
+    iris: User,
+    olga: User,
+    newcomer: User,
+    campus: str,
+) -> dict[str, Page]:
+    """A page for each person, signed in; and one for nobody."""
+    pages = {}
+    for name, person in {
+        "nobody": None,
+        "ada": ada,
+        "iris": iris,
+        "olga": olga,
+        "newcomer": newcomer,
+    }.items():
+        context = open_context(reduced_motion="reduce")
+        context.add_init_script(AXE_SCRIPT)
+        if person:
+            client = Client()
+            client.force_login(person)
+            session = client.cookies["sessionid"].value
+            context.add_cookies([{"name": "sessionid", "value": session, "url": campus}])
+        pages[name] = context.new_page()
+    return pages
+
+
+@pytest.mark.timeout(300)
+def test_no_page_has_violations_in_light_or_dark_and_every_page_fits_a_phone(
+    world: World, visitors: dict[str, Page], subtests: pytest.Subtests
+) -> None:
+    for name, visits in (PAGES | admin_pages()).items():
+        for who, arguments in visits:
+            known = {key: world.names.get(value, value) for key, value in arguments.items()}
+            path = reverse(name, kwargs=known)
+            with subtests.test(f"{who} at {path} ({name})"):
+                if found := findings(visitors[who], path, name):
+                    pytest.fail("\n".join(found))
+
+
+def findings(page: Page, path: str, name: str) -> list[str]:
+    """What is wrong with the page at the path, in words."""
+    response = page.goto(path)
+    assert response is not None
+    assert response.status == 200
+    assert resolve(urlparse(page.url).path).view_name == name, f"led to {page.url}"
+    page.wait_for_function(CHARTS_ARE_DRAWN)
+    found = []
+    for scheme, rules in SCHEMES.items():
+        page.emulate_media(color_scheme=scheme)
+        page.wait_for_function(CHARTS_ARE_DRAWN)
+        found += [
+            f"{scheme}: {rule}: {words}"
+            for rule, words in page.evaluate(AXE, rules)
+            if rule not in OF_DJANGO.get(name, {})
+        ]
+    before = page.viewport_size
+    assert before is not None
+    page.set_viewport_size(PHONE)
+    found += page.evaluate(TOO_WIDE, PHONE["width"])
+    page.set_viewport_size(before)
+    page.emulate_media(color_scheme="light")
+    return found
