@@ -134,7 +134,7 @@ class Numeric(Question):
 
     def check(self, response: Response) -> None:
         if len(response) != 1:
-            raise WrongFormError(self.form)
+            raise WrongFormError(f"One number is asked for. {self.form}")
         self.number(response[0])
 
     def grade(self, html: Html, seed: str, response: Response) -> Grade:
@@ -177,10 +177,10 @@ class Numeric(Question):
         """The number that was typed, in `unit`; WrongFormError says how to write one."""
         match = TYPED.fullmatch(typed.strip())
         if not match:
-            raise WrongFormError(self.form)
+            raise WrongFormError(f"That cannot be read as a number. {self.form}")
         value = float(match["number"].replace(",", "").replace(" ", ""))
         if not math.isfinite(value):
-            raise WrongFormError(self.form)
+            raise WrongFormError(f"That is too large for an answer. {self.form}")
         return value * self._factor(match["unit"])
 
     def _factor(self, unit: str | None) -> float:
@@ -189,7 +189,7 @@ class Numeric(Question):
         factors = {name.lower(): factor for name, factor in self.units.items()}
         exact = self.units.get(unit.strip(), factors.get(unit.strip().lower()))
         if exact is None:
-            raise WrongFormError(self.form)
+            raise WrongFormError(f"{unit.strip()!r} is no unit that is known here. {self.form}")
         return exact
 
     @property
