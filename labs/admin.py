@@ -82,18 +82,13 @@ class LabAdmin(admin.ModelAdmin):
         *("minutes", "skills", "resource", "body"),
     )
 
-    def save_form(self, request: HttpRequest, form: LabAdminForm, change: bool) -> Lab:
+    def save_model(self, request: HttpRequest, obj: Lab, form: LabAdminForm, change: bool) -> None:
         """Saved by the loader of the files, so that both ways in make the same lab."""
         data = form.cleaned_data
-        return save_lab(
-            content=form.content,
-            body=data["body"],
-            module=data["module"],
-            digest=form.instance.digest,
+        lab = save_lab(
+            content=form.content, body=data["body"], module=data["module"], digest=obj.digest
         )
-
-    def save_model(self, request: HttpRequest, obj: Lab, form: Any, change: bool) -> None:
-        """Nothing is left to save."""
+        obj.pk = lab.pk
 
     def has_delete_permission(self, request: HttpRequest, obj: Lab | None = None) -> bool:
         """A lab is retired, for runs refer to it."""

@@ -11,7 +11,7 @@ from courses import loading
 from courses.documents import Document, MistakeError, Part, explain, read_document, validate
 from courses.files import Mistakes, located, meant
 from courses.markdown import render
-from courses.models import Module, Resource
+from courses.models import Activity, Module, Resource
 from courses.questions.base import Key, Text
 from courses.schema import Minutes, names_file
 from labs import kinds
@@ -50,6 +50,7 @@ def load(path: Path, *, again: bool = False) -> int:
             changed += _save(document, content, again=again)
     mistakes.raise_any()
     Lab.objects.exclude(key__in=keys).update(retired=True)
+    Activity.objects.filter(lab__retired=True).update(retired=True)
     return changed
 
 
