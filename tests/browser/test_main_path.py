@@ -180,7 +180,7 @@ def nothing_was_lost_or_doubled(page: Page, run: Run, shown_at_once: list[dict[s
 
 def measured(run: Run) -> dict[str, Any]:
     run.refresh_from_db()
-    assert run.result is not None
+    assert isinstance(run.result, dict)
     return run.result
 
 
