@@ -22,15 +22,11 @@ from django.utils import timezone
 
 from courses import evidence
 from labs import kinds
-from labs.models import Draw, Fault, Lab, Prediction, Run, State
+from labs.models import Draw, Fault, Lab, Prediction, Run, RunQuerySet, State
 from people.models import User
 
 # A student has at most so many runs of a lane outside the database at once.
 FAIR_SHARE = 2
-LOST_THREE_TIMES = (
-    "The worker was lost three times while doing this. That was our fault: it does not count, "
-    "and you can run it again."
-)
 
 
 class QuotaExceededError(Exception):
@@ -270,14 +266,25 @@ def end(run: Run, state: State, message: str, *, fault: Fault, at: datetime) -> 
 
 def lose(run: Run, reason: str, *, at: datetime) -> None:
     """The attempt came to nothing through our fault: queue it again, or give up as ours."""
-    again = Run.objects.filter(_held(run), losses__lt=settings.RUN_MAX_ATTEMPTS - 1)
-    if not again.update(**_BACK_IN_THE_QUEUE, losses=F("losses") + 1):
-        end(run, State.FAILED, f"{reason} {LOST_THREE_TIMES}", fault=Fault.OURS, at=at)
+    again = _wanted(run).filter(losses__lt=settings.RUN_MAX_ATTEMPTS - 1)
+    if again.update(**_BACK_IN_THE_QUEUE, losses=F("losses") + 1) or end_if_cancelled(run, at=at):
+        return
+    words = (
+        f"{reason} It was tried {settings.RUN_MAX_ATTEMPTS} times. That was our fault: "
+        "it does not count, and you can run it again."
+    )
+    end(run, State.FAILED, words, fault=Fault.OURS, at=at)
 
 
-def release(run: Run) -> None:
+def release(run: Run, *, at: datetime) -> None:
     """Give the run back untouched, as a worker does that is told to stop."""
-    Run.objects.filter(_held(run)).update(**_BACK_IN_THE_QUEUE)
+    if not _wanted(run).update(**_BACK_IN_THE_QUEUE):
+        end_if_cancelled(run, at=at)
+
+
+def _wanted(run: Run) -> RunQuerySet:
+    """The run, unless it is to be cancelled: from the queue nobody would claim it again."""
+    return Run.objects.filter(_held(run), cancel_requested_at__isnull=True)
 
 
 _BACK_IN_THE_QUEUE: dict[str, Any] = {
@@ -289,24 +296,28 @@ _BACK_IN_THE_QUEUE: dict[str, Any] = {
 }
 
 
-def cancel(run: Run, *, at: datetime) -> None:
-    """Cancel at once what is queued; ask the supervisor of what is running."""
+def end_if_cancelled(run: Run, *, at: datetime) -> bool:
+    """End the attempt if the student asked for it; False when nobody did."""
+    asked = Run.objects.filter(pk=run.pk, cancel_requested_at__isnull=False).exists()
+    return asked and end(run, State.CANCELLED, "You cancelled it.", fault=Fault.NONE, at=at)
+
+
+def cancel(run: Run, *, at: datetime) -> bool:
+    """Cancel at once what is queued (True); ask the supervisor of what is running."""
     Run.objects.filter(pk=run.pk, cancel_requested_at__isnull=True).unfinished().update(
         cancel_requested_at=at
     )
-    Run.objects.filter(pk=run.pk, state=State.QUEUED).update(
+    cancelled = Run.objects.filter(pk=run.pk, state=State.QUEUED).update(
         state=State.CANCELLED, message="You cancelled it before it started.", finished_at=at
     )
+    return bool(cancelled)
 
 
 def reap(*, at: datetime) -> list[Run]:
     """End or queue again the runs whose lease has expired; returns them as they were."""
     expired = list(Run.objects.filter(state=State.RUNNING, lease_expires_at__lt=at))
     for run in expired:
-        if run.cancel_requested_at:
-            end(run, State.CANCELLED, "You cancelled it.", fault=Fault.NONE, at=at)
-        else:
-            lose(run, "The worker fell silent.", at=at)
+        lose(run, "The worker fell silent.", at=at)
     return expired
 
 
@@ -323,5 +334,7 @@ def position(run: Run) -> int:
 def expected_seconds(lab: Lab) -> float | None:
     """The median wall time of the lab's last 20 successful runs, in seconds."""
     past = Run.objects.filter(lab=lab, state=State.SUCCEEDED).order_by("-finished_at")[:20]
-    times = sorted(run.seconds for run in past if run.seconds is not None)
+    # Only the times: the results of twenty runs are megabytes, and this is asked for every page.
+    timed = past.only("started_at", "finished_at")
+    times = sorted(run.seconds for run in timed if run.seconds is not None)
     return times[len(times) // 2] if times else None

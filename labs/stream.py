@@ -31,19 +31,26 @@ def name(run_id: int, attempt: int) -> str:
     return f"run:{run_id}:{attempt}"
 
 
-def publish(stream: str, events: Iterable[Event]) -> None:
-    """Append the events. Raises redis.RedisError where Redis cannot be reached."""
+def publish(stream: str, events: Iterable[Event], *, first: int = 1) -> None:
+    """Append the attempt's events from number `first`. Raises redis.RedisError: Redis is away.
+
+    An event's id is its number in the attempt, so a cursor holds although Redis was wiped and the
+    events were sent again; and Redis refuses what it has already.
+    """
     with client().pipeline(transaction=False) as pipe:
-        for event in events:
-            pipe.xadd(stream, {"event": json.dumps(event)}, maxlen=MAX_EVENTS, approximate=True)
+        for number, event in enumerate(events, first):
+            fields = {"event": json.dumps(event)}
+            pipe.xadd(stream, fields, id=f"{number}-0", maxlen=MAX_EVENTS, approximate=True)
         pipe.expire(stream, KEPT_SECONDS)
-        pipe.execute()
+        pipe.execute(raise_on_error=False)
 
 
 def announce(run_id: int, attempt: int) -> None:
-    """Tell whoever watches this attempt that the run's state has changed."""
+    """Tell whoever watches this attempt that it is over: the last word of its stream."""
+    stream = name(run_id, attempt)
     with contextlib.suppress(redis.RedisError):
-        publish(name(run_id, attempt), [{"type": "state"}])
+        client().xadd(stream, {"event": json.dumps({"type": "state"})})
+        client().expire(stream, KEPT_SECONDS)
 
 
 def exists(stream: str) -> bool:

@@ -40,20 +40,23 @@ class Broadcast:
         self.name = stream.name(run.pk, run.attempt)
         self.events: deque[stream.Event] = deque(maxlen=stream.MAX_EVENTS)
         self._pending: list[stream.Event] = []
+        self._count = 0
         self._broken = False
 
     def add(self, event: stream.Event) -> None:
         self.events.append(event)
         self._pending.append(event)
+        self._count += 1
 
     def flush(self) -> None:
-        """Publish what is pending. While Redis is away nothing is lost; then all is sent again."""
+        """Publish what is pending; everything anew where Redis has lost what was before."""
         if not self._pending:
             return
         try:
-            if self._broken and not stream.exists(self.name):
+            if not stream.exists(self.name):
                 self._pending = list(self.events)
-            stream.publish(self.name, self._pending)
+            first = self._count - len(self._pending) + 1
+            stream.publish(self.name, self._pending, first=first)
         except redis.RedisError as error:
             if not self._broken:
                 logger.warning("Redis cannot be reached (%s); %s goes on", error, self.name)
@@ -98,6 +101,7 @@ def _watch(run: Run, child: Child, broadcast: Broadcast) -> Ending | None:
         now = time.monotonic()
         if now - looked >= TICK:
             looked = now
+            broadcast.flush()
             if stopping.is_set() or runs.should_stop(run):
                 child.kill()
                 return None
@@ -109,11 +113,9 @@ def _watch(run: Run, child: Child, broadcast: Broadcast) -> Ending | None:
 def _conclude(run: Run, ending: Ending | None, scratch: Path, broadcast: Broadcast) -> None:
     now = timezone.now()
     if ending is None:
-        if stopping.is_set():
-            runs.release(run)
-        else:
-            # Where the lease was lost this changes nothing.
-            runs.end(run, State.CANCELLED, "You cancelled it.", fault=Fault.NONE, at=now)
+        # Where the lease was lost neither changes anything.
+        if not runs.end_if_cancelled(run, at=now):
+            runs.release(run, at=now)
         return
     match ending.reason:
         case "succeeded":

@@ -103,8 +103,8 @@ def _show(request: SignedInRequest, pk: int, template: str) -> HttpResponse:
 @require_POST
 def cancel(request: SignedInRequest, pk: int) -> HttpResponse:
     run = get_object_or_404(Run.objects.owned_by(request.user), pk=pk)
-    runs.cancel(run, at=timezone.now())
-    stream.announce(run.pk, run.events_attempt)
+    if runs.cancel(run, at=timezone.now()):
+        stream.announce(run.pk, run.events_attempt)
     return redirect(run)
 
 

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 import pytest
 from django.test import Client
 
-from labs import broker, runs
+from labs import broker, runs, stream
 from labs.models import Lab, State
 from people.models import User
 from tests.labs.conftest import start
 from tests.labs.test_life_of_a_run import wait_for
+from tests.stack import RedisServer
 
 
 class Listener:
@@ -91,3 +92,24 @@ def test_a_stranger_hears_nothing(campus: str, nap: Lab, ada: User, stranger: Us
     run = start(nap, ada)
     with pytest.raises(urllib.error.HTTPError, match="404"):
         Listener(f"{campus}/runs/{run.pk}/events/?attempt=1", stranger)
+
+
+def test_a_page_hears_nothing_twice_when_redis_is_wiped(
+    campus: str, redis_server: RedisServer, nap: Lab, ada: User
+) -> None:
+    run = start(nap, ada, pause=1.5)
+    broker.hand_over(run.lane)
+    address = f"{campus}/runs/{run.pk}/events/?attempt=1"
+    first = Listener(address, ada)
+    heard = [event for _, event in zip(range(2), first, strict=False)]
+    first.close()
+    redis_server.kill()
+    redis_server.start()
+
+    again = Listener(address, ada, {"Last-Event-ID": heard[-1][1]})
+    heard += [event for event in again if event[0] == "message"]
+    assert [data.get("done") for _, _, data in heard] == [None, 1, 2, 3]
+    wait_for(run, State.SUCCEEDED)
+    # A reload shows what was said before the wipe as well.
+    events, _ = stream.so_far(stream.name(run.pk, 1))
+    assert [event.get("done") for event in events] == [None, 1, 2, 3, None]

@@ -45,7 +45,7 @@ class World:
                 case "lose":
                     runs.lose(held, "Lost.", at=self.at)
                 case "release":
-                    runs.release(held)
+                    runs.release(held, at=self.at)
         match action:
             case "claim":
                 if claim := runs.claim(self.run.pk, worker="w", at=self.at):
@@ -91,6 +91,8 @@ def check_step(before: Run, after: Run) -> None:
     assert after.losses <= after.attempt
     assert (after.result is not None) == (after.state == State.SUCCEEDED)
     assert (after.lease_expires_at is not None) == (after.state == State.RUNNING)
+    # Nobody would claim it, and nobody cancel it.
+    assert not (after.state == State.QUEUED and after.cancel_requested_at)
     if after.fault == Fault.OURS:
         assert after.state == State.FAILED
         assert after.losses >= 2
@@ -110,6 +112,23 @@ def test_an_attempt_that_lost_its_lease_cannot_write(nap: Lab, ada: User) -> Non
     run.refresh_from_db()
     assert run.result == {"seconds": 1.0}
     assert Evidence.objects.filter(student=ada).count() == 1
+
+
+@pytest.mark.parametrize("how", ["release", "lose"])
+def test_a_run_given_back_when_it_was_to_be_cancelled_is_cancelled(
+    nap: Lab, ada: User, how: str
+) -> None:
+    at = timezone.now()
+    run = start(nap, ada)
+    claim = runs.claim(run.pk, worker="w", at=at)
+    assert claim is not None
+    runs.cancel(run, at=at)
+    if how == "release":
+        runs.release(claim, at=at)
+    else:
+        runs.lose(claim, "The engine process died of SIGKILL.", at=at)
+    run.refresh_from_db()
+    assert (run.state, run.message) == (State.CANCELLED, "You cancelled it.")
 
 
 def test_two_runs_of_a_student_are_outside_and_the_first_of_everybody_comes_first(
