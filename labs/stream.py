@@ -39,8 +39,13 @@ def publish(stream: str, events: Iterable[Event], *, first: int = 1) -> None:
     """
     with client().pipeline(transaction=False) as pipe:
         for number, event in enumerate(events, first):
-            fields = {"event": json.dumps(event)}
-            pipe.xadd(stream, fields, id=f"{number}-0", maxlen=MAX_EVENTS, approximate=True)
+            pipe.xadd(
+                stream,
+                {"event": json.dumps(event)},
+                id=f"{number}-0",
+                maxlen=MAX_EVENTS,
+                approximate=True,
+            )
         pipe.expire(stream, KEPT_SECONDS)
         pipe.execute(raise_on_error=False)
 

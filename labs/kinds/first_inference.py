@@ -33,6 +33,7 @@ class Prediction(LabForm):
     prompt_tokens = forms.IntegerField(
         label="How many tokens will your prompt be, with the one that begins the text?",
         min_value=1,
+        max_value=1_000_000,
         help_text="Within a quarter counts as right.",
     )
     stopped_by = forms.ChoiceField(
@@ -57,6 +58,11 @@ class Choices(LabForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["prompt"].initial = self.parameters["prompt"]
+
+    def clean_prompt(self) -> str:
+        """The prompt as it was typed: a browser sends each line break as two characters."""
+        prompt: str = self.cleaned_data["prompt"]
+        return prompt.replace("\r\n", "\n")
 
     def clean_n_predict(self) -> int:
         n_predict: int = self.cleaned_data["n_predict"]

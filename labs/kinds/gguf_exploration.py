@@ -40,7 +40,7 @@ class Prediction(LabForm):
         super().__init__(*args, **kwargs)
         name = self.drawn["tensor"]
         self.fields["n_tensors"] = forms.IntegerField(
-            label="How many tensors does the header count?", min_value=0
+            label="How many tensors does the header count?", min_value=0, max_value=1_000_000
         )
         self.fields["info"] = BytesField(label=f"Bytes of the tensor info of {name}")
         self.fields["data_offset"] = BytesField(label="The byte at which the tensor data begin")

@@ -136,6 +136,10 @@ def test_the_ladder_grades_prediction_and_conclusion(here: None) -> None:
     assert points["Order of the losses"] == 0
     assert sum(points.values()) == pytest.approx(3)
     assert not grade.passed
+    undecided = right | {f"kl_{i}": 1e-4 for i in range(3)}
+    order = kind.grade(predicting(work, undecided), result).parts[3]
+    assert order.predicted == " = ".join(work.drawn["types"])
+    assert order.points == 0
     assert_charts(kind, predicted, result)
 
 
@@ -208,6 +212,31 @@ def test_a_locked_prediction_stands_whatever_is_handed_in(name: str) -> None:
         assert again.is_valid()
         assert again.cleaned_data == stored
         assert "checked" in again.as_div() or name == "gguf_exploration"
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_whatever_number_is_predicted_can_be_graded(name: str, here: None) -> None:
+    work, kind = work_on(name), kinds.REGISTRY[name]
+    known = {"parameters": work.parameters, "drawn": work.drawn}
+    result = run(work, name)
+    for number in ("0", "1", "1e308", "9" * 308, "9" * 400):
+        answers = filled_in(kind.prediction_form(**known))
+        typed = {key: number if value == "3" else value for key, value in answers.items()}
+        form = kind.prediction_form(typed, **known)
+        if form.is_valid():
+            predicted = predicting(work, form.cleaned_data)
+            json.dumps(asdict(kind.grade(predicted, result)), allow_nan=False)
+            kind.charts(predicted, result)
+
+
+def test_a_prompt_of_several_lines_reaches_the_model_as_it_was_typed() -> None:
+    form = kinds.REGISTRY["first_inference"].choices_form(
+        CHOICES | {"prompt": "<user>Who?<end>\r\n<assistant>"},
+        parameters={"prompt": "a", "max_tokens": 64},
+        drawn={},
+    )
+    assert form.is_valid()
+    assert form.cleaned_data["prompt"] == "<user>Who?<end>\n<assistant>"
 
 
 @pytest.mark.parametrize(

@@ -6,16 +6,17 @@ import json
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.utils import timezone
 
-from labs import runs
+from labs import loading, runs
 from labs.models import Fault, Lab, Prediction, Run, State, WorkerHost
 from people.models import User
-from tests.labs.conftest import start
+from tests.labs.conftest import make_lab, start
 
 
 @pytest.fixture
@@ -197,3 +198,12 @@ def test_the_pages_cost_the_same_however_long_the_history(
 def test_an_unknown_lab_is_not_found(signed_in: Client, db: None) -> None:
     assert signed_in.get("/labs/nowhere/").status_code == 404
     assert signed_in.post("/labs/nowhere/runs/", submission()).status_code == 404
+
+
+def test_a_lab_that_an_admin_added_outlives_a_loading_of_the_files(
+    nap: Lab, tmp_path: Path
+) -> None:
+    loaded = make_lab("from-a-file", "nap", {})
+    Lab.objects.filter(pk=loaded.pk).update(digest="1234")
+    loading.load(tmp_path)
+    assert list(Lab.objects.filter(retired=False)) == [nap]
