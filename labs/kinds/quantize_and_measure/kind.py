@@ -136,8 +136,10 @@ def _some(pool: list[str], rng: random.Random) -> list[str]:
 
 def _order(predicted: list[float], rungs: list[Values]) -> Part:
     def ranked(values: list[float]) -> str:
-        by_loss = sorted(range(len(rungs)), key=lambda i: values[i])
-        return " < ".join(str(rungs[i]["type"]) for i in by_loss)
+        by_loss = itertools.groupby(
+            sorted(range(len(rungs)), key=values.__getitem__), values.__getitem__
+        )
+        return " < ".join(" = ".join(rungs[i]["type"] for i in equal) for _, equal in by_loss)
 
     measured = [rung["kl_mean"] for rung in rungs]
     pairs = list(itertools.combinations(range(len(rungs)), 2))
