@@ -33,6 +33,10 @@ class QuotaExceededError(Exception):
     """The student has used up today's runs. The message says so, and until when."""
 
 
+class OtherDrawError(Exception):
+    """The prediction was made on a draw that a run has used up since. The message says so."""
+
+
 def current_draw(lab: Lab, student: User) -> Draw:
     """The draw the student is on, not yet saved where it is new.
 
@@ -70,17 +74,24 @@ def start(
     choices: Mapping[str, Any],
     key: uuid.UUID,
     at: datetime,
+    predicted_on: int | None = None,
 ) -> Run:
     """Make the run that this submission asks for, or find the one it made already.
 
     The prediction is kept unless one was made on this draw before: what was predicted first is
-    what counts. Raises QuotaExceededError.
+    what counts. `predicted_on` is the number of the draw that the student saw, if it is known.
+    Raises QuotaExceededError and OtherDrawError.
     """
     # Rows of one student are serialised on the student's own row, so that a double click or two
     # tabs cannot both pass the checks below. (SQLite's immediate transactions do so anyway.)
     User.objects.select_for_update().get(pk=student.pk)
     if run := Run.objects.filter(student=student, idempotency_key=key).first():
         return run
+    if predicted_on not in (None, draw.number):
+        raise OtherDrawError(
+            "A run has used those values up since you opened this page. These are new values: "
+            "look at your answers again before you lock them."
+        )
     _check_quota(student, at)
     if draw.pk is None:
         draw, _ = Draw.objects.get_or_create(

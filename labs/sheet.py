@@ -15,13 +15,17 @@ from people.models import User
 
 @dataclass(frozen=True)
 class Sheet:
-    """Everything a lab page asks and shows. `locked` says that this draw's prediction is made."""
+    """Everything a lab page asks and shows. `locked` says that this draw's prediction is made.
+
+    `predicted_on` is the number of the draw that was on the page when it was filled in.
+    """
 
     draw: Draw
     prediction: kinds.LabForm
     choices: kinds.LabForm
     facts: list[tuple[str, str]]
     key: uuid.UUID
+    predicted_on: int | None
     locked: bool
     past: list[Run]
     workers: int
@@ -35,20 +39,31 @@ class Sheet:
 
 def blank(lab: Lab, student: User) -> Sheet:
     """The sheet as a student finds it: empty, or with the prediction they made on this draw."""
-    return _sheet(lab, student, data=None, key=uuid.uuid4())
+    return _sheet(lab, student, data=None, key=uuid.uuid4(), predicted_on=None)
 
 
 def filled(lab: Lab, student: User, data: Mapping[str, Any]) -> Sheet:
     """The sheet as it was handed in."""
+    # A page of another making may send neither; then two clicks are two submissions.
     try:
         key = uuid.UUID(data.get("key", ""))
     except ValueError:
-        # A page of another making sent no key; then two clicks are two submissions.
         key = uuid.uuid4()
-    return _sheet(lab, student, data=data, key=key)
+    try:
+        predicted_on = int(data.get("draw", ""))
+    except ValueError:
+        predicted_on = None
+    return _sheet(lab, student, data=data, key=key, predicted_on=predicted_on)
 
 
-def _sheet(lab: Lab, student: User, *, data: Mapping[str, Any] | None, key: uuid.UUID) -> Sheet:
+def _sheet(
+    lab: Lab,
+    student: User,
+    *,
+    data: Mapping[str, Any] | None,
+    key: uuid.UUID,
+    predicted_on: int | None,
+) -> Sheet:
     kind = kinds.REGISTRY[lab.kind]
     draw = runs.current_draw(lab, student)
     made = getattr(draw, "prediction", None) if draw.pk else None
@@ -62,6 +77,7 @@ def _sheet(lab: Lab, student: User, *, data: Mapping[str, Any] | None, key: uuid
         choices=kind.choices_form(data, prefix="choices", **known),
         facts=kind.facts(lab.parameters, draw.values),
         key=key,
+        predicted_on=predicted_on,
         locked=made is not None,
         past=list(_past(lab, student)[:5]),
         workers=_workers(kind.lane),

@@ -61,8 +61,9 @@ def start(request: SignedInRequest, key: str) -> HttpResponse:
                 choices=paper.choices.cleaned_data,
                 key=paper.key,
                 at=timezone.now(),
+                predicted_on=paper.predicted_on,
             )
-        except runs.QuotaExceededError as error:
+        except (runs.QuotaExceededError, runs.OtherDrawError) as error:
             paper.choices.add_error(None, str(error))
         else:
             transaction.on_commit(lambda: broker.hand_over(run.lane))
@@ -117,6 +118,8 @@ def conclude(request: SignedInRequest, pk: int) -> HttpResponse:
         ),
         pk=pk,
     )
+    if run.conclusion is not None:
+        return redirect(run)
     page = report.of(run, request.user, conclusion=request.POST)
     if page.conclusion is None:
         raise Http404("This run has nothing to conclude.")

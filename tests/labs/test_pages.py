@@ -98,6 +98,36 @@ def test_a_made_prediction_is_shown_and_cannot_be_changed(signed_in: Client, nap
     assert Run.objects.count() == 2
 
 
+def test_a_prediction_is_never_locked_on_values_that_were_not_on_the_page(
+    signed_in: Client, nap: Lab
+) -> None:
+    first, second = submission(draw="1"), submission(draw="1", **{"prediction-seconds": "4"})
+    run = Run.objects.get(pk=_number(signed_in.post("/labs/nap/runs/", first)))
+    claim = runs.claim(run.pk, worker="w", at=timezone.now())
+    assert claim is not None
+    runs.succeed(claim, {"seconds": 1.0}, at=timezone.now())
+
+    answer = signed_in.post("/labs/nap/runs/", second)
+    assert answer.status_code == 422
+    assert "These are new values" in answer.text
+    assert 'name="draw" value="2"' in answer.text
+    assert 'value="4"' in answer.text
+    assert Prediction.objects.count() == 1
+    # The page brought back and sent again finds the run that it made.
+    assert _number(signed_in.post("/labs/nap/runs/", first)) == run.pk
+
+
+def _number(answer: Any) -> int:
+    """The number of the run that a submission leads to."""
+    return int(answer.headers["Location"].split("/")[-2])
+
+
+def test_a_conclusion_handed_in_twice_leads_back_to_the_run(signed_in: Client, done: Run) -> None:
+    Run.objects.filter(pk=done.pk).update(conclusion={"told": "all"})
+    answer = signed_in.post(f"/runs/{done.pk}/conclusion/", {})
+    assert answer.headers["Location"] == f"/runs/{done.pk}/"
+
+
 def test_a_used_up_quota_is_said_on_the_page(signed_in: Client, nap: Lab, settings: Any) -> None:
     settings.RUN_QUOTA_PER_DAY = 1
     signed_in.post("/labs/nap/runs/", submission())
