@@ -104,5 +104,6 @@ def test_after_all_of_this_the_worker_still_works(
     run = ended(bare("bare-inspect", model=str(small)), ada)
     assert run.state == State.SUCCEEDED
     reader = gguf.GGUFReader(small)
+    assert run.result is not None
     assert run.result["n_tensors"] == len(reader.tensors)
     assert run.result["data_offset"] == reader.data_offset

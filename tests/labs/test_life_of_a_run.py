@@ -46,7 +46,9 @@ def test_ada_predicts_a_nap_and_gets_it_graded(worker: Worker, nap: Lab, ada: Us
     broker.hand_over(run.lane)
 
     wait_for(run, State.SUCCEEDED)
+    assert run.result is not None
     assert run.result["seconds"] > 0
+    assert run.grade_detail is not None
     part = run.grade_detail["parts"][0]
     assert (part["predicted"], part["out_of"]) == ("0.5", 1.0)
     evidence = Evidence.objects.get(student=ada)
