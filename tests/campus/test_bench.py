@@ -38,9 +38,9 @@ def test_a_table_says_what_met_its_aim() -> None:
     seconds = [0.010, 0.020, 0.400]
     rows = [
         Row(part="Pages", what="home", **times(seconds), multiple=2.5, queries=7),
-        Row(part="Pages", what="reading", multiple=2.04, aim="≤ 2 x", met=False),
+        Row(part="Pages", what="reading", multiple=2.04, alone=3.5, aim="≤ 2 x", met=False),
     ]
     table = markdown(rows).splitlines()
-    assert table[2] == "| **Pages** |  |  |  |  |  |  |"
-    assert table[3] == "| home | 20.0 ms | 400.0 ms | 2.50 x | 7 |  |  |"
-    assert table[4] == "| reading |  |  | 2.04 x |  | ≤ 2 x | missed |"
+    assert table[2] == "| **Pages** |  |  |  |  |  |  |  |"
+    assert table[3] == "| home | 20.0 ms | 400.0 ms | 2.50 x |  | 7 |  |  |"
+    assert table[4] == "| reading |  |  | 2.04 x | 3.50 x |  | ≤ 2 x | missed |"

@@ -61,14 +61,16 @@ class Page:
     queries: int = 0
     seconds: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
+    alone: list[float] = field(default_factory=list)
 
-    def row(self, bare: float) -> Row:
-        multiple = statistics.median(self.cpu) / bare
+    def row(self, bare: "Page") -> Row:
+        multiple = statistics.median(self.cpu) / statistics.median(bare.cpu)
         return Row(
             part=PART,
             what=self.what,
             **times(self.seconds),
             multiple=multiple,
+            alone=statistics.median(self.alone) / statistics.median(bare.alone),
             queries=self.queries,
             aim=f"≤ {self.aim:g} x" if self.aim else "",
             met=multiple <= self.aim if self.aim else None,
@@ -84,9 +86,10 @@ def measure(*, quick: bool) -> list[Row]:
     with override_settings(ROOT_URLCONF="campus.bench.urls", ALLOWED_HOSTS=["*"]):
         for page in (bare, *pages):
             page.queries = _count_queries(page)
-        asyncio.run(_visit_all(bare, pages, rounds=2 if quick else 40))
-    cost = statistics.median(bare.cpu)
-    return [bare.row(cost), *(page.row(cost) for page in pages)]
+        rounds = 2 if quick else 40
+        asyncio.run(_visit_all(bare, pages, rounds=rounds))
+        _visit_all_alone(bare, pages, rounds=rounds)
+    return [page.row(bare) for page in (bare, *pages)]
 
 
 def _pages(at: datetime) -> list[Page]:
@@ -231,18 +234,46 @@ async def _visit(page: Page, browsers: dict[int, Browser], *, keep: bool) -> Non
         page.cpu.append(cpu)
 
 
+def _visit_all_alone(bare: Page, pages: list[Page], *, rounds: int) -> None:
+    """The same visits by the synchronous handler, in this thread, whose connection stays open."""
+    clients: dict[int, Client] = {}
+    for number in range(WARM_UP + rounds):
+        for page in pages:
+            for visited in (bare, page):
+                visit = visited.prepare()
+                if visit.reader.pk not in clients:
+                    clients[visit.reader.pk] = _signed_in(visit.reader)
+                client = clients[visit.reader.pk]
+                cpu_began = time.process_time()
+                status = _answer(client, visit)
+                cpu = time.process_time() - cpu_began
+                _check(visited, visit, status)
+                if number >= WARM_UP:
+                    visited.alone.append(cpu)
+
+
 def _count_queries(page: Page) -> int:
     """The queries of one visit, session and person included."""
     visit = page.prepare()
-    client = Client()
-    client.force_login(visit.reader)
+    client = _signed_in(visit.reader)
     with CaptureQueriesContext(connection) as queries:
-        if visit.form is None:
-            answer = client.get(visit.address)
-        else:
-            answer = client.post(visit.address, visit.form)
-    _check(page, visit, answer.status_code)
+        status = _answer(client, visit)
+    _check(page, visit, status)
     return len(queries)
+
+
+def _signed_in(reader: User) -> Client:
+    """A client whose handler is ready: its first request loads the middleware."""
+    client = Client()
+    client.force_login(reader)
+    client.get(BARE)
+    return client
+
+
+def _answer(client: Client, visit: Visit) -> int:
+    if visit.form is None:
+        return client.get(visit.address).status_code
+    return client.post(visit.address, visit.form).status_code
 
 
 def _check(page: Page, visit: Visit, status: int) -> None:
