@@ -24,7 +24,9 @@ check: ## Lint, types, arrows, templates, missing migrations, course files
 	.venv/bin/lint-imports
 	.venv/bin/djlint templates --lint --quiet
 	$(PYTHON) manage.py makemigrations --check --dry-run
-	$(PYTHON) manage.py checkcourse
+	@rm -rf var/check
+	@CAMPUS_HOME=var/check $(PYTHON) manage.py migrate --verbosity 0
+	CAMPUS_HOME=var/check $(PYTHON) manage.py checkcourse
 
 bench: ## Measure engine, hand-over and pages; writes docs/performance.md
 	@.ci/setup
