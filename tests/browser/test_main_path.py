@@ -3,7 +3,11 @@
 import csv
 import io
 import json
+import os
 import re
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -11,8 +15,10 @@ from playwright.sync_api import Page, expect
 
 from courses import attempts
 from courses.models import ObjectiveEarned, Place, QuizAttempt
+from labs import stream
 from labs.models import Draw, Lab, Run, State
 from tests.browser.answers import answer_rightly
+from tests.labs.test_life_of_a_run import wait_for_child
 from tests.stack import wait_until
 from workers.random_model import Shape
 
@@ -145,21 +151,37 @@ def predict_and_run(page: Page, lab: Lab) -> Run:
 
 def watch(page: Page, run: Run) -> None:
     live = page.locator("[data-live]")
-    expect(live.locator("[data-phase]")).to_contain_text("Quantizing")
+    expect(live.locator("[data-phase]")).to_contain_text(re.compile("model|Quantizing"))
     expect(live.get_by_role("progressbar")).to_be_visible()
-    expect(live.locator("[data-live-chart][data-drawn]")).to_be_visible()
 
-    page.reload()
-    shown_at_once = json.loads(page.locator("#live-points").text_content() or "")
-    assert shown_at_once
-    expect(live.locator("[data-live-chart][data-drawn]")).to_be_visible()
-    expect(live.locator("[data-phase]")).to_contain_text("Timing")
+    # The engine is held while the page is looked at and loaded anew, or it might be through first.
+    with held_at_the_first_points(run):
+        expect(live.locator("[data-live-chart][data-drawn]")).to_be_visible()
+        page.reload()
+        shown_at_once = json.loads(page.locator("#live-points").text_content() or "")
+        assert shown_at_once
+        expect(live.locator("[data-phase]")).to_contain_text("Timing")
+        expect(live.get_by_role("progressbar")).to_be_visible()
+        expect(live.locator("[data-live-chart][data-drawn]")).to_be_visible()
 
     expect(page.locator(".verdict")).to_be_visible(timeout=60_000)
     expect(live).to_have_count(0)
     run.refresh_from_db()
     assert (run.state, run.attempt) == (State.SUCCEEDED, 1)
     nothing_was_lost_or_doubled(page, run, shown_at_once)
+
+
+@contextmanager
+def held_at_the_first_points(run: Run) -> Iterator[None]:
+    def has_points() -> bool:
+        events, _ = stream.so_far(stream.name(run.pk, attempt=1))
+        return any(event["type"] == "point" for event in events)
+
+    wait_until(has_points, "points arrive", seconds=60)
+    child = wait_for_child(run)
+    os.killpg(child, signal.SIGSTOP)
+    yield
+    os.killpg(child, signal.SIGCONT)
 
 
 def nothing_was_lost_or_doubled(page: Page, run: Run, shown_at_once: list[dict[str, Any]]) -> None:
@@ -169,6 +191,7 @@ def nothing_was_lost_or_doubled(page: Page, run: Run, shown_at_once: list[dict[s
         events = [json.loads(line) for line in file]
     points = [event for event in events if event["type"] == "point"]
     heard = page.evaluate("() => window.heard")
+    assert len(shown_at_once) < len(points)
     assert shown_at_once + [event for event in heard if event["type"] == "point"] == points
     drawn = page.evaluate("() => window.drawn")
     assert drawn

@@ -11,6 +11,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from courses.models import Activity
 from labs.models import Lab, Run, State
 from people.models import User
+from tests.labs.test_life_of_a_run import child_of, wait_for_child
 from tests.stack import Worker, wait_until
 
 SignIn = Callable[[Page, User], None]
@@ -66,18 +67,6 @@ def start(page: Page, lab: Lab, *, pause: float) -> Run:
     return Run.objects.get(lab=lab)
 
 
-def child_of(run: Run) -> int:
-    """The process that works in the run's scratch, 0 where there is none."""
-    run.refresh_from_db()
-    for entry in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            if os.readlink(f"/proc/{entry}/cwd") == str(run.scratch):
-                return int(entry)
-        except OSError:
-            continue
-    return 0
-
-
 def test_a_double_click_makes_one_run(
     page: Page,
     open_context: Callable[..., BrowserContext],
@@ -124,8 +113,7 @@ def test_a_failed_run_says_whose_fault_it_was(
     page.get_by_role("button", name="Run").click()
     run = Run.objects.latest("created_at")
     for _ in range(3):
-        wait_until(lambda: child_of(run) > 0, "the run has a child")
-        child = child_of(run)
+        child = wait_for_child(run)
         os.kill(child, signal.SIGKILL)
         wait_until(lambda: child_of(run) != child, "the child is gone")  # noqa: B023
     expect(page.get_by_role("heading", name="This was our fault")).to_be_visible()
@@ -151,7 +139,7 @@ def test_a_tab_in_the_background_gives_its_stream_back_and_goes_on_later(
 ) -> None:
     page.add_init_script(KEEP_THE_STREAMS)
     sign_in(page, ada)
-    start(page, nap, pause=2)
+    start(page, nap, pause=1.5)
     assert page.evaluate(OPEN_STREAMS) == 1
 
     page.evaluate(COVER, True)
