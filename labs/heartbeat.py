@@ -9,7 +9,7 @@ from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from labs.models import WorkerHost
-from labs.supervisor import WORKER, stopping
+from labs.supervisor import WORKER, stopping, tidy
 from workers import child
 from workers.fingerprint import fingerprint
 
@@ -36,6 +36,7 @@ def beat(lanes: list[str]) -> None:
             if not seen:
                 WorkerHost.objects.create(name=WORKER, **identity | {"seen_at": timezone.now()})
             WorkerHost.objects.gone(timezone.now()).delete()
+            tidy(timezone.now())
         except DatabaseError:
             logger.exception("the heartbeat could not be written")
         finally:

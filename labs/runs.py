@@ -215,11 +215,12 @@ def should_stop(run: Run) -> bool:
 @transaction.atomic
 def succeed(run: Run, result: Mapping[str, Any], *, at: datetime) -> bool:
     """Store the result with its grade and the evidence; False when the lease is no longer ours."""
+    result = _storable(result)
     grade = kinds.REGISTRY[run.kind].grade(work_of(run), result)
     finished = Run.objects.filter(_held(run)).update(
         state=State.SUCCEEDED,
         finished_at=at,
-        result=dict(result),
+        result=result,
         grade=grade.score,
         grade_detail=asdict(grade),
         fingerprint=result.get("fingerprint") or {},
@@ -228,6 +229,18 @@ def succeed(run: Run, result: Mapping[str, Any], *, at: datetime) -> bool:
     if finished:
         _record(run, grade, at=at)
     return bool(finished)
+
+
+def _storable(value: Any) -> Any:
+    """The value without the character NUL, which a model may well say: PostgreSQL keeps none."""
+    match value:
+        case str():
+            return value.replace("\0", "\N{REPLACEMENT CHARACTER}")
+        case dict():
+            return {key: _storable(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_storable(item) for item in value]
+    return value
 
 
 @transaction.atomic
@@ -270,7 +283,11 @@ def end(run: Run, state: State, message: str, *, fault: Fault, at: datetime) -> 
     """End the attempt without a result; False when the lease is no longer ours."""
     return bool(
         Run.objects.filter(_held(run)).update(
-            state=state, message=message, fault=fault, finished_at=at, lease_expires_at=None
+            state=state,
+            message=_storable(message),
+            fault=fault,
+            finished_at=at,
+            lease_expires_at=None,
         )
     )
 

@@ -4,9 +4,11 @@ Whoever publishes keeps the events too and stores them with the run at its end, 
 be wiped at any moment: what is then missing is the live view of one run, for a moment.
 """
 
+import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Iterable
+import re
+from collections.abc import AsyncGenerator, Iterable
 from functools import cache
 from typing import Any, cast
 
@@ -16,6 +18,7 @@ from django.conf import settings
 
 MAX_EVENTS = 5000
 KEPT_SECONDS = 3600
+CURSOR = re.compile(r"\d{1,19}(-\d{1,19})?")
 
 Event = dict[str, Any]
 # What the client gives, with answers decoded: (id, fields) each.
@@ -74,15 +77,22 @@ def so_far(stream: str) -> tuple[list[Event], str]:
 
 async def follow(
     stream: str, after: str, *, patience_ms: int
-) -> AsyncIterator[tuple[str, Event] | None]:
-    """The events behind the cursor as they come; None after each `patience_ms` of silence."""
+) -> AsyncGenerator[tuple[str, Event] | None, None]:
+    """The events behind the cursor as they come; None after each `patience_ms` of silence.
+
+    While Redis is away there is silence.
+    """
     connection = redis.asyncio.Redis.from_url(settings.REDIS_URL, decode_responses=True)
     try:
         while True:
-            answer = cast(
-                list[tuple[str, Entries]],
-                await connection.xread({stream: after}, block=patience_ms, count=500),
-            )
+            try:
+                answer = cast(
+                    list[tuple[str, Entries]],
+                    await connection.xread({stream: after}, block=patience_ms, count=500),
+                )
+            except (redis.ConnectionError, redis.TimeoutError):
+                await asyncio.sleep(patience_ms / 1000)
+                answer = []
             if not answer:
                 yield None
                 continue

@@ -1,5 +1,6 @@
 """One thread supervises one run: it starts the child, passes its events on, and ends the run."""
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -9,6 +10,7 @@ import socket
 import threading
 import time
 from collections import deque
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import redis
@@ -27,6 +29,8 @@ logger = logging.getLogger(__name__)
 TICK = 0.25
 # What the engine writes and is worth keeping is small; a quantized teaching model is not kept.
 KEPT_BYTES = 64 << 20
+# An attempt that is over may still be storing its files; not for this long.
+SCRATCH_KEPT = timedelta(hours=1)
 WORKER = f"{socket.gethostname()}:{os.getpid()}"
 
 # Set when the worker is told to stop: runs go back to the queue at once.
@@ -64,6 +68,17 @@ class Broadcast:
         else:
             self._pending.clear()
             self._broken = False
+
+
+def tidy(at: datetime) -> None:
+    """Remove what workers that were killed left in the scratch of this host an hour ago."""
+    for folder in Path(settings.CAMPUS_HOME).glob("scratch/*-*"):
+        run_id, _, attempt = folder.name.partition("-")
+        alive = Run.objects.filter(pk=run_id, attempt=attempt, state=State.RUNNING)
+        with contextlib.suppress(FileNotFoundError):  # another worker was first
+            old = folder.stat().st_mtime < (at - SCRATCH_KEPT).timestamp()
+            if old and not alive.exists():
+                shutil.rmtree(folder)
 
 
 def supervise(run: Run) -> None:

@@ -1,5 +1,6 @@
 """The pages of labs and runs."""
 
+import contextlib
 import csv
 import io
 import json
@@ -129,16 +130,19 @@ def conclude(request: SignedInRequest, pk: int) -> HttpResponse:
     return render(request, "labs/run.html", {"run": run, "report": page}, status=422)
 
 
+@require_GET
 async def events(request: HttpRequest, pk: int) -> HttpResponseBase:
     """The events of one attempt behind the cursor `after`, until the run's state changes."""
     try:
         attempt = int(request.GET.get("attempt", ""))
     except ValueError as error:
         raise Http404("The attempt is missing.") from error
+    after = request.headers.get("Last-Event-ID") or request.GET.get("after") or "0"
+    if not stream.CURSOR.fullmatch(after):
+        raise Http404("No such cursor.")
     glance = await _glance(request, pk, attempt)
     if glance is None:
         raise Http404("No such run.")
-    after = request.headers.get("Last-Event-ID") or request.GET.get("after") or "0"
     response = StreamingHttpResponse(
         _ended() if glance["over"] else _events(request, pk, attempt, after),
         content_type="text/event-stream",
@@ -157,17 +161,19 @@ async def _ended() -> AsyncIterator[bytes]:
 
 async def _events(request: HttpRequest, pk: int, attempt: int, after: str) -> AsyncIterator[bytes]:
     yield b"retry: 1000\n\n"
-    async for said in stream.follow(stream.name(pk, attempt), after, patience_ms=GLANCE_MS):
-        if said is None:
-            glance = await _glance(request, pk, attempt)
-            if glance is None or glance["over"]:
+    events = stream.follow(stream.name(pk, attempt), after, patience_ms=GLANCE_MS)
+    async with contextlib.aclosing(events):
+        async for said in events:
+            if said is None:
+                glance = await _glance(request, pk, attempt)
+                if glance is None or glance["over"]:
+                    break
+                yield f"event: waiting\ndata: {json.dumps(glance)}\n\n".encode()
+            elif said[1]["type"] == "state":
                 break
-            yield f"event: waiting\ndata: {json.dumps(glance)}\n\n".encode()
-        elif said[1]["type"] == "state":
-            break
-        else:
-            cursor, event = said
-            yield f"id: {cursor}\ndata: {json.dumps(event)}\n\n".encode()
+            else:
+                cursor, event = said
+                yield f"id: {cursor}\ndata: {json.dumps(event)}\n\n".encode()
     yield STATE
 
 

@@ -8,6 +8,7 @@ lifeline, and kills its own group when the other end closes.
 """
 
 import contextlib
+import json
 import multiprocessing
 import os
 import resource
@@ -123,10 +124,11 @@ class Child:
         said = self.last_words()
         if "bad_alloc" in said or "failed to allocate" in said:
             return Ending("out_of_memory", _too_big(self.limits))
+        last = said and f" Last: {said}"
         if code < 0:
             name = signal.Signals(-code).name
-            return Ending("died", f"The engine process died of {name}.{said and f' Last: {said}'}")
-        return Ending("died", f"The engine process left with exit code {code} and no result.")
+            return Ending("died", f"The engine process died of {name}.{last}")
+        return Ending("died", f"The engine process left with exit code {code}, no result.{last}")
 
     def last_words(self) -> str:
         """The last line that the child printed, cut to 300 characters, or an empty string."""
@@ -178,13 +180,22 @@ def _main(
             try:
                 event = next(work)
             except StopIteration as stop:
-                events.send(("succeeded", asdict(stop.value)))
+                events.send(("succeeded", _finite(asdict(stop.value))))
                 return
-            events.send(("event", to_json(event)))
+            events.send(("event", _finite(to_json(event))))
     except (MemoryError, OutOfMemoryError):
         events.send(("out_of_memory", _too_big(limits)))
     except EngineError as error:
         events.send(("refused", str(error)))
+
+
+def _finite(value: dict[str, Any]) -> dict[str, Any]:
+    """The value, if JSON can say it, which knows neither NaN nor infinity; EngineError if not."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError as error:
+        raise EngineError("The numbers are not finite: the model's weights are damaged.") from error
+    return value
 
 
 def _die_with(lifeline: Connection) -> NoReturn:

@@ -58,6 +58,19 @@ def test_files_that_are_no_models_end_as_the_requests_fault(
         assert len(run.message) < 400, name
 
 
+def test_weights_that_are_no_numbers_are_told_as_damage(
+    worker: Worker, bare: Callable[..., Lab], small: Path, tmp_path: Path, ada: User
+) -> None:
+    path = tmp_path / "nan.gguf"
+    content = bytearray(small.read_bytes())
+    tensor = next(t for t in gguf.GGUFReader(small).tensors if t.name == "output_norm.weight")
+    content[tensor.data_offset : tensor.data_offset + 4] = b"\0\0\xc0\x7f"
+    path.write_bytes(content)
+    run = ended(bare("bare-generate", model=str(path), prompt="a"), ada)
+    assert (run.state, run.fault) == (State.FAILED, Fault.REQUEST)
+    assert "damaged" in run.message
+
+
 def test_a_missing_file_is_said_to_be_missing(
     worker: Worker, bare: Callable[..., Lab], tmp_path: Path, ada: User
 ) -> None:

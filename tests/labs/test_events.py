@@ -113,3 +113,25 @@ def test_a_page_hears_nothing_twice_when_redis_is_wiped(
     # A reload shows what was said before the wipe as well.
     events, _ = stream.so_far(stream.name(run.pk, 1))
     assert [event.get("done") for event in events] == [None, 1, 2, 3, None]
+
+
+def test_a_live_page_outlasts_redis(
+    campus: str, redis_server: RedisServer, nap: Lab, ada: User
+) -> None:
+    run = start(nap, ada, pause=1)
+    broker.hand_over(run.lane)
+    listener = iter(Listener(f"{campus}/runs/{run.pk}/events/?attempt=1", ada))
+    assert next(listener)[2]["type"] == "phase"
+    redis_server.kill()
+    redis_server.start()
+    rest = list(listener)
+    assert [data.get("done") for name, _, data in rest if name == "message"] == [1, 2, 3]
+    assert rest[-1][0] == "state"
+
+
+def test_a_cursor_that_is_none_is_refused(client: Client, nap: Lab, ada: User) -> None:
+    client.force_login(ada)
+    run = start(nap, ada)
+    assert client.get(f"/runs/{run.pk}/events/?attempt=1&after=soon").status_code == 404
+    assert client.get(f"/runs/{run.pk}/events/?attempt=first").status_code == 404
+    assert client.post(f"/runs/{run.pk}/events/?attempt=1").status_code == 405

@@ -1,5 +1,6 @@
 """The laws of a run's states, whatever workers, sweepers and students do in whatever order."""
 
+import shutil
 from datetime import datetime, timedelta
 
 import pytest
@@ -13,6 +14,7 @@ from pytest_django.fixtures import Settings
 from courses.models import Evidence
 from labs import runs
 from labs.models import FINAL, Fault, Lab, Run, State
+from labs.supervisor import tidy
 from people.models import User
 from tests.labs.conftest import start
 
@@ -209,3 +211,32 @@ def test_the_place_in_the_queue_counts_who_is_ahead(nap: Lab, ada: User, ben: Us
     assert runs.position(second) == 1
     runs.claim(first.pk, worker="w", at=timezone.now())
     assert runs.position(second) == 1
+
+
+def test_a_model_may_say_any_character_and_the_database_keeps_it(nap: Lab, ada: User) -> None:
+    run = start(nap, ada)
+    claim = runs.claim(run.pk, worker="w", at=timezone.now())
+    assert claim is not None
+    runs.succeed(claim, {"seconds": 1.0, "steps": ({"text": "a\0b"},)}, at=timezone.now())
+    run.refresh_from_db()
+    # PostgreSQL takes no NUL, neither in text nor in JSON.
+    assert run.result == {"seconds": 1.0, "steps": [{"text": "a\N{REPLACEMENT CHARACTER}b"}]}
+
+
+def test_what_a_killed_worker_left_is_removed_in_time(nap: Lab, ada: User) -> None:
+    at = timezone.now()
+    lost = runs.claim(start(nap, ada).pk, worker="killed", at=at)
+    alive = runs.claim(start(nap, ada).pk, worker="w", at=at)
+    assert lost is not None
+    assert alive is not None
+    for run in (lost, alive):
+        run.scratch.mkdir(parents=True)
+        (run.scratch / "stderr.txt").write_text("Something")
+    runs.lose(lost, "The worker fell silent.", at=at)
+
+    tidy(at)
+    assert lost.scratch.exists()
+    tidy(at + timedelta(hours=2))
+    assert not lost.scratch.exists()
+    assert alive.scratch.exists()
+    shutil.rmtree(alive.scratch)

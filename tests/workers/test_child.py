@@ -55,6 +55,14 @@ def test_a_request_with_a_field_unknown_is_refused(tmp_path: Path) -> None:
     assert "naps" in ending.message
 
 
+def test_a_mistake_of_our_own_is_told_with_its_last_words(tmp_path: Path) -> None:
+    with started("somersault", {}, PLENTY, tmp_path) as child:
+        ending = ending_of(child)
+    assert ending.reason == "died"
+    assert "exit code 1" in ending.message
+    assert "KeyError: 'somersault'" in ending.message
+
+
 def test_the_time_limit_kills_and_names_itself(tmp_path: Path) -> None:
     limits = Limits(seconds=0.3, memory_mib=512)
     with started("sleep", {"steps": 100, "seconds": 1}, limits, tmp_path) as child:
