@@ -13,8 +13,12 @@ logger = logging.getLogger(__name__)
 
 def hand_over(lane: str) -> None:
     """Send the next runs in line to the broker. What cannot be sent now, the sweeper sends."""
-    for run_id in runs.hand_over(lane, at=timezone.now()):
-        try:
-            current_app.send_task("labs.tasks.execute", (run_id,), queue=lane, retry=False)
-        except OperationalError as error:
-            logger.warning("the broker cannot be reached (%s); run %s waits", error, run_id)
+    unsent = runs.hand_over(lane, at=timezone.now())
+    try:
+        while unsent:
+            current_app.send_task("labs.tasks.execute", unsent[:1], queue=lane, retry=False)
+            unsent.pop(0)
+    except OperationalError as error:
+        # One attempt tells enough: where Redis hangs, a person waits for each.
+        logger.warning("the broker cannot be reached (%s); runs %s wait", error, unsent)
+        runs.take_back(unsent)

@@ -9,7 +9,7 @@ a run to claim, and may be lost or doubled at any time.
 
 import random
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
@@ -173,6 +173,11 @@ def take_back_forgotten(lane: str, *, in_broker: int, at: datetime) -> int:
     return Run.objects.filter(
         lane=lane, state=State.QUEUED, handed_over_at__lt=at - patience
     ).update(handed_over_at=None)
+
+
+def take_back(ids: Sequence[int]) -> None:
+    """Let runs be handed over again that could not be sent."""
+    Run.objects.filter(pk__in=ids, state=State.QUEUED).update(handed_over_at=None)
 
 
 def lease_end(at: datetime) -> datetime:

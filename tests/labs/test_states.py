@@ -1,18 +1,22 @@
 """The laws of a run's states, whatever workers, sweepers and students do in whatever order."""
 
 import shutil
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
+from celery import current_app
 from django.db import transaction
 from django.utils import timezone
 from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
+from kombu.exceptions import OperationalError
 from pytest_django.fixtures import Settings
 
 from courses.models import Evidence
-from labs import runs
+from labs import broker, runs
 from labs.models import FINAL, Fault, Lab, Run, State
 from labs.supervisor import tidy
 from people.models import User
@@ -160,6 +164,23 @@ def test_the_broker_is_believed_while_it_has_messages(nap: Lab, ada: User) -> No
     assert runs.take_back_forgotten("quick", in_broker=1, at=later) == 0
     assert runs.take_back_forgotten("quick", in_broker=0, at=later) == 1
     assert runs.hand_over("quick", at=later) == [run.pk]
+
+
+def test_what_cannot_be_sent_waits_in_the_database(
+    nap: Lab, ada: User, ben: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adas, bens = start(nap, ada), start(nap, ben)
+    sent: list[int] = []
+
+    def send(_name: str, args: Sequence[int], **_options: Any) -> None:
+        if sent:
+            raise OperationalError("Redis is away.")
+        sent.append(args[0])
+
+    monkeypatch.setattr(current_app, "send_task", send)
+    broker.hand_over("quick")
+    assert sent == [adas.pk]
+    assert runs.next_in_line("quick") == [bens.pk]
 
 
 def test_the_quota_counts_runs_of_a_day_but_not_what_was_our_fault(
