@@ -1,9 +1,10 @@
 // Draws every <div class="chart" data-chart="ID"> from the plotly figure in
 // <script type="application/json" id="ID">. The table beside a chart says the same in HTML.
 //
-// A figure names its colours as the stylesheet does, "var(--accent)", and so follows the theme.
+// A figure names its colours as the stylesheet does, "var(--accent)", or "var(--accent) 20%" for a
+// translucent one, and so follows the theme.
 
-const SERIES = ["--accent", "--running", "--right", "--wrong", "--muted"];
+export const SERIES = [1, 2, 3, 4, 5].map((number) => `var(--series-${number})`);
 // Series differ in shape too, never in colour alone.
 const SYMBOLS = ["diamond", "circle", "square", "triangle-up", "x"];
 const PREDICTED = "You said";
@@ -43,8 +44,10 @@ function colour(name, element) {
 /** The same figure with every "var(--name)" replaced by the theme's colour. */
 function coloured(value, element) {
   if (typeof value === "string") {
-    const name = /^var\((--[\w-]+)\)$/.exec(value)?.[1];
-    return name ? colour(name, element) : value;
+    const [, name, share] = /^var\((--[\w-]+)\)(?: (\d+)%)?$/.exec(value) ?? [];
+    if (!name) return value;
+    const opaque = colour(name, element);
+    return share ? opaque.replace(/^rgb\((.*)\)$/, `rgba($1, ${share / 100})`) : opaque;
   }
   if (Array.isArray(value)) return value.map((item) => coloured(item, element));
   if (value && typeof value === "object") {
@@ -59,7 +62,7 @@ function coloured(value, element) {
 function shaped(trace, index, traces) {
   const predicted = trace.name === PREDICTED;
   const measured = traces.some((other) => other.name === PREDICTED) ? index - 1 : index;
-  const color = predicted ? "var(--muted)" : `var(${SERIES[measured % SERIES.length]})`;
+  const color = predicted ? "var(--muted)" : SERIES[measured % SERIES.length];
   if (trace.type === "bar") {
     const pattern = predicted ? { shape: "/", fillmode: "replace", size: 7 } : {};
     return { ...trace, marker: { color, pattern, ...trace.marker } };
@@ -94,7 +97,7 @@ function template(element) {
     layout: {
       bargap: 0.5,
       bargroupgap: 0.1,
-      colorway: SERIES.map((name) => colour(name, element)),
+      colorway: coloured(SERIES, element),
       font: {
         family: getComputedStyle(element).fontFamily,
         size: 15,

@@ -5,9 +5,16 @@
 // came with the page, and the browser's own after that, tell the server where to go on. When the
 // run's state changes, the server ends the stream and the part that changes is fetched anew.
 
-import { draw } from "./chart.js";
+import { SERIES, draw } from "./chart.js";
 
-const COLOURS = ["var(--accent)", "var(--running)", "var(--right)", "var(--wrong)", "var(--muted)"];
+const QUANTITIES = {
+  pp: { title: "Prompt, tokens/s", along: "Repetition" },
+  tg: { title: "Generation, tokens/s", along: "Repetition" },
+  perplexity: { title: "Perplexity", along: "Tokens" },
+  kl: { title: "KL divergence, nats", along: "Tokens" },
+};
+// A chart this wide has room for two panels side by side.
+const WIDE_PX = 620;
 // A browser keeps six connections to one host; a tab nobody looks at gives its one back.
 const HIDDEN_MS = 2000;
 const REDRAW_MS = 250;
@@ -118,17 +125,9 @@ class Live {
 
   async chart() {
     this.part("chart-figure").hidden = false;
-    const data = [...this.series].flatMap(([name, points], i) => traces(name, points, i));
-    await draw(this.part("live-chart"), {
-      data,
-      layout: { yaxis: { type: this.spansDecades() ? "log" : "linear" } },
-    });
+    const chart = this.part("live-chart");
+    await draw(chart, panels(this.series, chart.clientWidth > WIDE_PX ? 2 : 1));
     this.drawing = undefined;
-  }
-
-  spansDecades() {
-    const ys = [...this.series.values()].flatMap(({ y }) => y).filter((y) => y > 0);
-    return ys.length > 0 && Math.max(...ys) / Math.min(...ys) > 50;
   }
 
   elapsed() {
@@ -147,13 +146,71 @@ class Live {
   }
 }
 
-function traces(name, { x, y, low, high }, index) {
-  const color = COLOURS[index % COLOURS.length];
-  const band = { type: "scatter", mode: "lines", x, line: { width: 0 }, showlegend: false };
+/**
+ * The figure of all series, a panel for each quantity. The first word of a series' name is what is
+ * measured, the rest is what it is measured on: "kl Q4_K_M".
+ */
+function panels(series, most) {
+  const named = [...series].map(([name, points]) => {
+    const [quantity, ...subject] = name.split(" ");
+    return { name, quantity, subject: subject.join(" "), points };
+  });
+  const quantities = [...new Set(named.map(({ quantity }) => quantity))];
+  const subjects = [...new Set(named.map(({ subject }) => subject))];
+  const columns = Math.min(most, quantities.length);
+  const rows = Math.ceil(quantities.length / columns);
+  const layout = {
+    grid: { rows, columns, pattern: "independent", xgap: 0.16, ygap: 0.34 },
+    height: Math.max(420, 210 * rows),
+    showlegend: false,
+  };
+  const spreads = quantities.map((quantity) => spread(named, quantity, true));
+  // Lines are named where they lie apart; elsewhere the same subject has the same colour.
+  const apart = quantities[spreads.indexOf(Math.max(...spreads))];
+  quantities.forEach((quantity, i) => {
+    const { title, along } = QUANTITIES[quantity] ?? { title: quantity, along: "" };
+    layout[`xaxis${i ? i + 1 : ""}`] = { title: { text: along } };
+    layout[`yaxis${i ? i + 1 : ""}`] = {
+      title: { text: title },
+      type: spread(named, quantity) > 50 ? "log" : "linear",
+    };
+  });
+  const data = named.flatMap((one) =>
+    traces(one, {
+      panel: quantities.indexOf(one.quantity),
+      color: SERIES[subjects.indexOf(one.subject) % SERIES.length],
+      label: one.quantity === apart ? one.subject : "",
+    }),
+  );
+  return { data, layout };
+}
+
+/** The largest value of a quantity over the smallest: of all its points, or of the last ones. */
+function spread(named, quantity, last = false) {
+  const ys = named
+    .filter((one) => one.quantity === quantity)
+    .flatMap(({ points: { y } }) => (last ? y.slice(-1) : y))
+    .filter((y) => y > 0);
+  return ys.length ? Math.max(...ys) / Math.min(...ys) : 1;
+}
+
+function traces({ name, points: { x, y, low, high } }, { panel, color, label }) {
+  const axes = panel ? { xaxis: `x${panel + 1}`, yaxis: `y${panel + 1}` } : {};
+  const common = { type: "scatter", x, ...axes };
+  const band = { ...common, mode: "lines", line: { width: 0 }, showlegend: false, hoverinfo: "skip" };
   return [
-    { ...band, y: low, hoverinfo: "skip" },
-    { ...band, y: high, hoverinfo: "skip", fill: "tonexty", fillcolor: "var(--accent-soft)" },
-    { type: "scatter", mode: "lines", name, x, y, line: { color, width: 2 } },
+    { ...band, y: low },
+    { ...band, y: high, fill: "tonexty", fillcolor: `${color} 18%` },
+    {
+      ...common,
+      y,
+      name,
+      mode: x.length > 12 ? "lines+text" : "lines+markers+text",
+      line: { color, width: 2 },
+      marker: { color, symbol: "circle", size: 5 },
+      text: x.map((_, i) => (i === x.length - 1 ? label : "")),
+      textposition: "top left",
+    },
   ];
 }
 
