@@ -20,7 +20,7 @@ from django.core.files.base import ContentFile
 from django.utils import timezone
 
 from labs import kinds, runs, stream
-from labs.models import Artifact, Fault, Run, State
+from labs.models import FINAL, Artifact, Fault, Run, State
 from workers.child import Child, Ending, started
 
 logger = logging.getLogger(__name__)
@@ -91,7 +91,8 @@ def supervise(run: Run) -> None:
         request = kind.request(runs.work_of(run))
         with started(kind.engine, request, kind.limits, scratch) as child:
             ending = _watch(run, child, broadcast)
-        _conclude(run, ending, scratch, broadcast)
+        _conclude(run, ending, scratch)
+        _keep_events(run, broadcast)
     except Exception:
         logger.exception("run %s attempt %s broke in its supervisor", run.pk, run.attempt)
         runs.lose(run, "Something of ours broke.", at=timezone.now())
@@ -125,7 +126,7 @@ def _watch(run: Run, child: Child, broadcast: Broadcast) -> Ending | None:
             runs.renew(run, at=timezone.now())
 
 
-def _conclude(run: Run, ending: Ending | None, scratch: Path, broadcast: Broadcast) -> None:
+def _conclude(run: Run, ending: Ending | None, scratch: Path) -> None:
     now = timezone.now()
     if ending is None:
         # Where the lease was lost neither changes anything.
@@ -136,7 +137,7 @@ def _conclude(run: Run, ending: Ending | None, scratch: Path, broadcast: Broadca
         case "succeeded":
             assert ending.result is not None
             if runs.succeed(run, ending.result, at=now):
-                _keep(run, scratch, broadcast)
+                _keep_files(run, scratch)
         case "refused":
             runs.end(run, State.FAILED, ending.message, fault=Fault.REQUEST, at=now)
         case "timed_out":
@@ -147,14 +148,19 @@ def _conclude(run: Run, ending: Ending | None, scratch: Path, broadcast: Broadca
             runs.lose(run, ending.message, at=now)
 
 
-def _keep(run: Run, scratch: Path, broadcast: Broadcast) -> None:
-    """Store the events and the small files that the engine wrote as artifacts."""
-    lines = "".join(json.dumps(event) + "\n" for event in broadcast.events)
-    _store(run, "events.jsonl", ContentFile(lines.encode()))
+def _keep_files(run: Run, scratch: Path) -> None:
+    """Store the small files that the engine wrote as artifacts."""
     for path in sorted(scratch.iterdir()):
         if path.is_file() and path.name != "stderr.txt" and path.stat().st_size <= KEPT_BYTES:
             with path.open("rb") as file:
                 _store(run, path.name, File(file))
+
+
+def _keep_events(run: Run, broadcast: Broadcast) -> None:
+    """Store what was said, however the run ended: a failure is when one wants to read it."""
+    if Run.objects.filter(pk=run.pk, attempt=run.attempt, state__in=FINAL).exists():
+        lines = "".join(json.dumps(event) + "\n" for event in broadcast.events)
+        _store(run, "events.jsonl", ContentFile(lines.encode()))
 
 
 def _store(run: Run, name: str, file: "File[bytes]") -> None:

@@ -1,18 +1,20 @@
 """What goes wrong ends in one sentence that says what it was and whose fault."""
 
+import json
 import random
 from collections.abc import Callable
 from pathlib import Path
 
 import gguf
 import pytest
+from django.test import Client
 
 from labs import broker
 from labs.models import Fault, Lab, Run, State
 from people.models import User
 from tests.labs.conftest import start
 from tests.labs.test_life_of_a_run import wait_for
-from tests.stack import Worker
+from tests.stack import Worker, wait_until
 from workers import random_model
 from workers.random_model import Shape
 
@@ -93,6 +95,17 @@ def test_a_type_the_model_cannot_take_is_refused_with_llama_cpps_reason(
     run = ended(bare("bare-quantize", model=str(small), type="IQ2_XS", out="out.gguf"), ada)
     assert (run.state, run.fault) == (State.FAILED, Fault.REQUEST)
     assert "requires an imatrix" in run.message
+
+
+def test_what_the_engine_said_can_be_read_after_a_failure(
+    worker: Worker, bare: Callable[..., Lab], ada: User, client: Client
+) -> None:
+    run = ended(bare("hasty", steps=100, seconds=1.0), ada)
+    wait_until(run.artifacts.exists, "the events are kept")
+    client.force_login(ada)
+    assert f"/runs/{run.pk}/files/events.jsonl" in client.get(f"/runs/{run.pk}/").text
+    kept = client.get(f"/runs/{run.pk}/files/events.jsonl").getvalue()
+    assert json.loads(kept.splitlines()[0]) == {"type": "phase", "name": "Sleeping"}
 
 
 def test_a_model_too_big_for_the_memory_limit_names_the_limit(

@@ -54,7 +54,7 @@ def test_ada_predicts_a_nap_and_gets_it_graded(worker: Worker, nap: Lab, ada: Us
     evidence = Evidence.objects.get(student=ada)
     assert (evidence.activity, evidence.score) == (nap.activity, run.grade)
     wait_until(lambda: run.artifacts.filter(name="events.jsonl").exists(), "the events are kept")
-    assert not run.scratch.exists()
+    wait_until(lambda: not run.scratch.exists(), "the scratch is gone")
 
 
 def test_a_cancelled_run_is_final_and_its_child_gone_within_two_seconds(
