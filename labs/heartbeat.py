@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from labs.models import WorkerHost
 from labs.supervisor import WORKER, stopping, tidy
+from labs.tasks import sweep
 from workers import child
 from workers.fingerprint import fingerprint
 
@@ -37,6 +38,8 @@ def beat(lanes: list[str]) -> None:
                 WorkerHost.objects.create(name=WORKER, **identity | {"seen_at": timezone.now()})
             WorkerHost.objects.gone(timezone.now()).delete()
             tidy(timezone.now())
+            # Beat's sweeps wait for a free thread of this worker's, which long runs may hold.
+            sweep()
         except DatabaseError:
             logger.exception("the heartbeat could not be written")
         finally:

@@ -150,6 +150,21 @@ def test_a_message_the_broker_lost_is_sent_again(
     wait_for(run, State.SUCCEEDED)
 
 
+def test_the_sweeper_sweeps_while_every_thread_is_busy(
+    worker: Worker, nap: Lab, ada: User, ben: User
+) -> None:
+    busy = [start(nap, student, pause=20) for student in (ada, ada, ben)]
+    broker.hand_over("quick")
+    for run in busy:
+        wait_for(run, State.RUNNING)
+    forgotten = start(nap, ben)
+
+    wait_until(lambda: runs.next_in_line("quick") == [], "it is handed over", seconds=10)
+    for run in (forgotten, *busy):
+        runs.cancel(run, at=timezone.now())
+        wait_for(run, State.CANCELLED)
+
+
 def test_the_events_of_an_attempt_can_be_read_from_any_point(
     worker: Worker, nap: Lab, ada: User
 ) -> None:
