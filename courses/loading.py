@@ -343,6 +343,7 @@ class _Store:
                 "weeks": content.weeks,
                 "locked": content.locked,
                 "position": position,
+                "digest": digest(folder.module.document),
                 "retired": False,
             },
         )
@@ -490,7 +491,8 @@ class _Store:
         modules = [folder.module.content.key for folder in folders]
         # What an admin added in the browser was never in a file, and has no digest of one.
         Resource.objects.exclude(key__in=resources).exclude(digest="").update(retired=True)
-        Quiz.objects.exclude(key__in=quizzes).update(retired=True)
+        Quiz.objects.exclude(key__in=quizzes).exclude(digest="").update(retired=True)
         Activity.objects.filter(quiz__retired=True).update(retired=True)
-        Checkpoint.objects.exclude(key__in=checkpoints).update(retired=True)
-        Module.objects.exclude(key__in=modules).update(retired=True)
+        gone = Checkpoint.objects.exclude(key__in=checkpoints).exclude(digest="")
+        gone.update(retired=True)
+        Module.objects.exclude(key__in=modules).exclude(digest="").update(retired=True)

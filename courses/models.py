@@ -44,6 +44,7 @@ class Module(models.Model):
     weeks = models.CharField(max_length=20, help_text="How many weeks it takes, e.g. 2-3.")
     locked = models.BooleanField(default=False)
     position = models.PositiveSmallIntegerField(default=0)
+    digest = models.CharField(max_length=64, editable=False, help_text="Of the file loaded last.")
     retired = models.BooleanField(default=False)
 
     objects = PublishedQuerySet["Module"].as_manager()

@@ -8,7 +8,7 @@ from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
-from labs.models import WorkerHost
+from labs.models import Lane, WorkerHost
 from labs.supervisor import WORKER, stopping, tidy
 from labs.tasks import sweep
 from workers import child
@@ -23,7 +23,7 @@ SECONDS = 5.0
 def begin(sender: Any, **_: Any) -> None:
     """Start the fork server, so that the first run need not wait, and the heartbeat."""
     child.preload()
-    lanes = sorted(sender.app.amqp.queues.consume_from)
+    lanes = sorted(set(sender.app.amqp.queues.consume_from) & set(Lane.values))
     threading.Thread(target=beat, args=(lanes,), daemon=True, name="heartbeat").start()
 
 

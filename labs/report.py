@@ -114,7 +114,7 @@ def as_json(run: Run) -> dict[str, Any]:
 
 def _conclusion_form(run: Run, data: Mapping[str, Any] | None) -> kinds.LabForm | None:
     form = kinds.REGISTRY[run.kind].conclusion_form
-    if form is None or run.state != State.SUCCEEDED or run.conclusion is not None:
+    if form is None or run.state != State.SUCCEEDED or runs.is_concluded(run):
         return None
     return form(
         data,

@@ -231,7 +231,8 @@ def succeed(run: Run, result: Mapping[str, Any], *, at: datetime) -> bool:
         fingerprint=result.get("fingerprint") or {},
         lease_expires_at=None,
     )
-    if finished:
+    # Where a conclusion is asked for, the grade is not whole before it.
+    if finished and kinds.REGISTRY[run.kind].conclusion_form is None:
         _record(run, grade, at=at)
     return bool(finished)
 
@@ -250,14 +251,24 @@ def _storable(value: Any) -> Any:
 
 @transaction.atomic
 def conclude(run: Run, conclusion: Mapping[str, Any], *, at: datetime) -> None:
-    """Keep the student's conclusion and grade the run anew with it. The first one counts."""
+    """Keep the student's conclusion, grade the run with it and record the evidence.
+
+    The first conclusion on a draw counts: what the page says of it gives the next one away.
+    """
     assert run.result is not None
+    if is_concluded(run):
+        return
     grade = kinds.REGISTRY[run.kind].grade(work_of(run).concluded(conclusion), run.result)
     concluded = Run.objects.filter(
         pk=run.pk, state=State.SUCCEEDED, conclusion__isnull=True
     ).update(conclusion=dict(conclusion), grade=grade.score, grade_detail=asdict(grade))
     if concluded:
         _record(run, grade, at=at)
+
+
+def is_concluded(run: Run) -> bool:
+    """Whether a conclusion was drawn already, here or from another run on the same values."""
+    return Run.objects.filter(draw=run.draw_id, conclusion__isnull=False).exists()
 
 
 def _record(run: Run, grade: kinds.Grade, *, at: datetime) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from labs import kinds, runs
+from labs import kinds, report, runs
 from labs.models import Draw, Lab, Run, WorkerHost
 from people.models import User
 
@@ -29,7 +29,7 @@ class Sheet:
     locked: bool
     past: list[Run]
     workers: int
-    expected_seconds: float | None
+    expected: str
 
     def is_valid(self) -> bool:
         # Both are asked, so that all errors show at once.
@@ -71,6 +71,7 @@ def _sheet(
     prediction = kind.prediction_form(data, prefix="prediction", **known)
     if made is not None:
         prediction.lock(made.values)
+    seconds = runs.expected_seconds(lab)
     return Sheet(
         draw=draw,
         prediction=prediction,
@@ -81,7 +82,7 @@ def _sheet(
         locked=made is not None,
         past=list(_past(lab, student)[:5]),
         workers=_workers(kind.lane),
-        expected_seconds=runs.expected_seconds(lab),
+        expected="" if seconds is None else report.duration(seconds),
     )
 
 

@@ -226,4 +226,8 @@ def artifact(request: SignedInRequest, pk: int, name: str) -> FileResponse:
     artifact = get_object_or_404(
         Artifact, run__in=Run.objects.visible_to(request.user), run=pk, name=name
     )
-    return FileResponse(artifact.file.open(), as_attachment=True, filename=artifact.name)
+    try:
+        file = artifact.file.open()
+    except FileNotFoundError as error:
+        raise Http404("The file is not on this host.") from error
+    return FileResponse(file, as_attachment=True, filename=artifact.name)

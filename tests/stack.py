@@ -101,7 +101,7 @@ class Worker(Process):
         super().__init__(
             name,
             *(sys.executable, "-m", "celery", "-A", "campus.celery", "worker"),
-            *("-P", "threads", "-c", "3", "-Q", "quick,heavy", "-B", "-n", f"{name}@%h"),
+            *("-P", "threads", "-c", "3", "-Q", "quick,heavy,sweep", "-B", "-n", f"{name}@%h"),
             *("-l", "INFO", "--without-gossip", "--without-mingle"),
         )
 

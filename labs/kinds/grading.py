@@ -24,10 +24,22 @@ def within(
     """All points within the relative error `full`, half of them within `half`."""
     error = abs(predicted - measured) / abs(measured) if measured else math.inf
     share = 1.0 if error <= full else 0.5 if error <= half else 0.0
-    comment = "Exact." if error == 0 else f"{100 * error:.2g} % off."
+    comment = "Exact." if error == 0 else f"{_off(error, predicted, measured)}."
     return Part(
         question, shown(predicted, unit), shown(measured, unit), share * points, points, comment
     )
+
+
+def _off(error: float, predicted: float, measured: float) -> str:
+    """A relative error in words: "0.42 % off", "54 % off", "12 times too much"."""
+    if error > 1:
+        return f"{times(predicted / measured)} times too much" if measured else "not near"
+    return f"{100 * error:.0f} % off" if error >= 0.1 else f"{100 * error:.2g} % off"
+
+
+def times(factor: float) -> str:
+    """A factor with as many digits as it is worth: 3.4, 12, 7,400."""
+    return f"{factor:.1f}" if factor < 10 else f"{factor:,.0f}"
 
 
 def within_factor(
@@ -38,7 +50,7 @@ def within_factor(
         return Part(question, f"{predicted:.1e}", f"{measured:.1e}", 0.0, points, "Not positive.")
     off = max(predicted / measured, measured / predicted)
     near = off <= factor
-    comment = f"Within a factor of {factor:g}." if near else f"Off by a factor of {off:.2g}."
+    comment = f"Within a factor of {factor:g}." if near else f"Off by a factor of {times(off)}."
     return Part(
         question,
         f"{predicted:.1e}",

@@ -126,10 +126,11 @@ def celery(*words: str) -> list[str]:
     return [sys.executable, "-m", "celery", "-A", "campus.celery", *words]
 
 
-def worker(lane: str, *, threads: int) -> list[str]:
+def worker(lane: str, *queues: str, threads: int) -> list[str]:
     """One lane of this host. Workers have nothing to tell each other: heartbeats are rows."""
+    served = ",".join((lane, *queues))
     return celery(
-        *("worker", "-P", "threads", "-Q", lane, "-c", str(threads), "-n", f"{lane}@%h"),
+        *("worker", "-P", "threads", "-Q", served, "-c", str(threads), "-n", f"{lane}@%h"),
         *("--without-gossip", "--without-mingle", "--without-heartbeat"),
     )
 
@@ -165,7 +166,7 @@ class Launcher:
         self.web = self._service("web", web_server(port))
         self.services = [
             self.web,
-            self._service("quick", worker("quick", threads=2)),
+            self._service("quick", worker("quick", "sweep", threads=2)),
             self._service("heavy", worker("heavy", threads=1)),
             self._service("beat", celery("beat")),
         ]

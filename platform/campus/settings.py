@@ -1,5 +1,6 @@
 """The settings, one file, read top to bottom. Every environment variable passes a helper."""
 
+import contextlib
 import os
 import secrets
 from importlib.util import find_spec
@@ -42,13 +43,14 @@ def secret_key() -> str:
     if key := env("SECRET_KEY", ""):
         return key
     path = CAMPUS_HOME / "secret_key"
-    try:
-        # Exclusive creation: of several processes starting at once, one writes the key.
-        with path.open("x") as file:
-            path.chmod(0o600)
-            file.write(secrets.token_urlsafe(48))
-    except FileExistsError:
-        pass
+    if not path.exists():
+        written = CAMPUS_HOME / f"secret_key.{os.getpid()}"
+        written.touch(mode=0o600)
+        written.write_text(secrets.token_urlsafe(48))
+        # Of several processes starting at once, one links its key, whole, and all read that.
+        with contextlib.suppress(FileExistsError):
+            path.hardlink_to(written)
+        written.unlink()
     return path.read_text()
 
 
@@ -181,11 +183,20 @@ CELERY_TASK_DEFAULT_QUEUE = "quick"
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_keepalive": True}
+# A Redis host that is away must not hold a submission: the run waits in the database.
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "socket_keepalive": True,
+    "socket_connect_timeout": 5,
+}
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(CAMPUS_HOME / "beat")
 CELERY_BEAT_SCHEDULE = {
-    "sweep": {"task": "labs.tasks.sweep", "schedule": 2.0, "options": {"expires": 2}},
+    # In a queue of its own, so that what waits in a lane's queue is runs and nothing else.
+    "sweep": {
+        "task": "labs.tasks.sweep",
+        "schedule": 2.0,
+        "options": {"queue": "sweep", "expires": 2},
+    },
 }
 
 # A lane is a Celery queue: quick work never waits behind heavy work, nor disturbs a measurement.

@@ -18,6 +18,7 @@ const WIDE_PX = 620;
 // A browser keeps six connections to one host; a tab nobody looks at gives its one back.
 const HIDDEN_MS = 2000;
 const REDRAW_MS = 250;
+const RETRY_MS = 2000;
 
 class Live {
   constructor(element) {
@@ -48,6 +49,12 @@ class Live {
       this.part("waiting").textContent = JSON.parse(message.data).words;
     });
     this.source.addEventListener("state", () => this.renew());
+    this.source.onerror = () => {
+      // A browser reconnects by itself, except after an answer that is no stream.
+      if (this.source?.readyState !== EventSource.CLOSED) return;
+      this.close();
+      setTimeout(() => this.open(), RETRY_MS);
+    };
   }
 
   close() {
@@ -56,9 +63,16 @@ class Live {
   }
 
   take(event) {
-    if (!this.element.dataset.started) this.element.dataset.started = new Date().toISOString();
-    this.part("waiting").textContent = "";
+    if (!this.element.dataset.started) this.begin();
     this[event.type]?.(event);
+  }
+
+  begin() {
+    this.element.dataset.started = new Date().toISOString();
+    this.part("waiting").textContent = "";
+    const badge = document.querySelector("#run .badge");
+    badge.className = "badge running";
+    badge.textContent = "Running";
   }
 
   phase({ name }) {
@@ -142,7 +156,10 @@ class Live {
     this.close();
     clearInterval(this.timer);
     clearTimeout(this.drawing);
-    await htmx.ajax("GET", this.element.dataset.state, { target: "#run", swap: "innerHTML" });
+    const into = { target: "#run", swap: "innerHTML" };
+    await htmx.ajax("GET", this.element.dataset.state, into).catch(() => {});
+    // Still there: the server did not answer. It may be starting again.
+    if (this.element.isConnected) setTimeout(() => this.renew(), RETRY_MS);
   }
 }
 
@@ -150,7 +167,7 @@ class Live {
  * The figure of all series, a panel for each quantity. The first word of a series' name is what is
  * measured, the rest is what it is measured on: "kl Q4_K_M".
  */
-function panels(series, most) {
+export function panels(series, most) {
   const named = [...series].map(([name, points]) => {
     const [quantity, ...subject] = name.split(" ");
     return { name, quantity, subject: subject.join(" "), points };

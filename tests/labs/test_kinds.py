@@ -260,6 +260,20 @@ def test_what_is_no_number_of_bytes_is_told_the_form(typed: str) -> None:
         BytesField().clean(typed)
 
 
+@pytest.mark.parametrize(
+    ("predicted", "said"),
+    [
+        (1000, "Exact."),
+        (1004.2, "0.42 % off."),
+        (460, "54 % off."),
+        (3400, "3.4 times too much."),
+        (7.4e6, "7,400 times too much."),
+    ],
+)
+def test_how_far_off_is_said_in_words(predicted: float, said: str) -> None:
+    assert within("q", predicted, 1000, full=0.01, half=0.1).comment == said
+
+
 @given(st.floats(1e-9, 1e9), st.floats(1e-9, 1e9), st.floats(1.1, 10), st.floats(0.001, 0.1))
 def test_the_rules_are_fair(predicted: float, measured: float, factor: float, full: float) -> None:
     """A better prediction never gets fewer points, and the truth gets all of them."""

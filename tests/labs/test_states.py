@@ -20,7 +20,7 @@ from labs import broker, runs
 from labs.models import FINAL, Fault, Lab, Run, State
 from labs.supervisor import tidy
 from people.models import User
-from tests.labs.conftest import start
+from tests.labs.conftest import make_lab, start
 
 ACTIONS = st.lists(
     st.sampled_from(
@@ -261,3 +261,26 @@ def test_what_a_killed_worker_left_is_removed_in_time(nap: Lab, ada: User) -> No
     assert not lost.scratch.exists()
     assert alive.scratch.exists()
     shutil.rmtree(alive.scratch)
+
+
+def test_a_lab_with_a_conclusion_counts_when_it_is_drawn_and_once_a_draw(
+    db: None, ada: User
+) -> None:
+    at = timezone.now()
+    lab = make_lab("thoughtful", "thoughtful", {"steps": 1})
+    first, second = start(lab, ada, predicted=1.0), start(lab, ada, predicted=1.0)
+    assert first.draw == second.draw
+    for run in (first, second):
+        claim = runs.claim(run.pk, worker="w", at=at)
+        assert claim is not None
+        runs.succeed(claim, {"seconds": 1.0}, at=at)
+        run.refresh_from_db()
+    assert not Evidence.objects.exists()
+
+    runs.conclude(first, {"tired": False}, at=at)
+    runs.conclude(second, {"tired": True}, at=at)
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert first.conclusion == {"tired": False}
+    assert second.conclusion is None
+    assert Evidence.objects.get().score == first.grade

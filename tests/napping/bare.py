@@ -2,8 +2,11 @@
 
 from typing import Any
 
-from labs.kinds import Grade, LabKind, Parameters, Work, register
+from django import forms
+
+from labs.kinds import Grade, LabForm, LabKind, Parameters, Work, register
 from labs.kinds.base import Values
+from tests.napping.nap import Nap
 from workers.limits import Limits
 
 
@@ -42,3 +45,13 @@ class Hasty(Bare):
     name = "hasty"
     engine = "sleep"
     limits = Limits(seconds=0.5, memory_mib=256)
+
+
+class Afterthought(LabForm):
+    tired = forms.BooleanField(required=False)
+
+
+@register
+class Thoughtful(Nap):
+    name = "thoughtful"
+    conclusion_form = Afterthought
