@@ -43,6 +43,26 @@ POINTS = """
 })
 """
 
+PANELS = """
+async () => {
+  const { panels } = await import("/static/js/live.js");
+  const points = (y) => ({ x: [1, 2], y, low: y, high: y });
+  const { data, layout } = panels(new Map([
+    ["kl Q8_0", points([1e-4, 1e-4])],
+    ["perplexity Q8_0", points([8, 8])],
+    ["kl Q2_K", points([5e-2, 4e-2])],
+    ["perplexity Q2_K", points([8.1, 8.2])],
+  ]), 2);
+  const lines = data.filter(({ name }) => name);
+  return {
+    axes: Object.fromEntries(lines.map(({ name, yaxis }) => [name, yaxis ?? "y"])),
+    colours: Object.fromEntries(lines.map(({ name, line }) => [name, line.color])),
+    labels: Object.fromEntries(lines.map(({ name, text }) => [name, text.at(-1)])),
+    scales: [layout.yaxis.type, layout.yaxis2.type],
+  };
+}
+"""
+
 
 def test_the_system_decides_until_somebody_chooses(
     open_context: Callable[..., BrowserContext], transactional_db: None
@@ -142,3 +162,26 @@ def test_a_chart_follows_the_theme_and_tells_series_apart_by_shape(
         f"(old) => ({POINTS})()[1]?.colour && ({POINTS})()[1].colour !== old",
         arg=measured["colour"],
     )
+
+
+def test_a_live_chart_gives_each_quantity_a_panel_of_its_own(
+    page: Page, transactional_db: None
+) -> None:
+    page.goto("/")
+    drawn = page.evaluate(PANELS)
+    assert drawn["axes"] == {
+        "kl Q8_0": "y",
+        "kl Q2_K": "y",
+        "perplexity Q8_0": "y2",
+        "perplexity Q2_K": "y2",
+    }
+    assert drawn["scales"] == ["log", "linear"]
+    # One file type has one colour throughout, and its name where the lines lie apart.
+    assert drawn["colours"]["kl Q8_0"] == drawn["colours"]["perplexity Q8_0"]
+    assert drawn["colours"]["kl Q8_0"] != drawn["colours"]["kl Q2_K"]
+    assert drawn["labels"] == {
+        "kl Q8_0": "Q8_0",
+        "kl Q2_K": "Q2_K",
+        "perplexity Q8_0": "",
+        "perplexity Q2_K": "",
+    }
