@@ -136,7 +136,8 @@ def samples(model: str) -> str:
                 )
             )
         )
-        parts.append(f"## {seed}\n\n```text\n{prompt}▸{made.text.rstrip()}\n```\n")
+        written = made.text.removesuffix(END).rstrip()
+        parts.append(f"## {seed}\n\n```text\n{prompt}▸{written}\n```\n")
     return "\n".join(parts)
 
 

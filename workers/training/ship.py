@@ -70,9 +70,7 @@ def ship_model(name: str, work: Path, pieces: Vocabulary) -> dict[str, Any]:
         "training": {
             "steps": saved["step"],
             "tokens": saved["step"] * recipe.step_tokens,
-            **{
-                key: value for key, value in asdict(recipe).items() if key not in ("shape", "steps")
-            },
+            **{key: value for key, value in asdict(recipe).items() if key != "shape"},
         },
         "heldout_loss": [score.score(model, held_out, n_ctx=n_ctx) for n_ctx in (512, 1024)],
     }

@@ -1,4 +1,4 @@
-# mypy: disable-error-code="import-not-found, misc, no-any-return"
+# mypy: disable-error-code="import-not-found, misc, no-any-return, untyped-decorator"
 """Train a teaching model on the token ids that llama.cpp gives for the text.
 
     python -m workers.training.train --recipe main --work DIR
@@ -27,40 +27,76 @@ SAVE_EVERY = 250
 
 
 @dataclass(frozen=True)
+class Stage:
+    """Some steps of training that are alike.
+
+    `context` tokens a sequence; the learning rates go in a line from the share `rate` of their
+    peak to the share `to_rate`. `echo` is the share of sequences that break off and begin again:
+    in them a token is best foretold by looking back for what followed it before. `soften` is a
+    factor on the queries and keys of all layers but the first when the stage begins: attention
+    that has become too sharp has no slope left to learn on.
+    """
+
+    steps: int
+    context: int
+    rate: float
+    to_rate: float
+    echo: float = 0.0
+    soften: float = 1.0
+
+
+@dataclass(frozen=True)
 class Recipe:
     """Everything that decides what training gives, beside the text."""
 
     shape: Shape
-    steps: int
+    stages: tuple[Stage, ...]
     seed: int = 1
     step_tokens: int = 4096
-    early_context: int = 256  # tokens a sequence until the rate cools down: a document or two
-    context: int = 1024  # from then on, so that all positions are trained
     learning_rates: tuple[float, float] = (0.02, 0.004)  # at their peak: Muon's and AdamW's
     warm_up: int = 50  # steps from 0 to the full rate
-    cool_down: float = 0.5  # the last share of steps, in which the rate falls to 0
     weight_decay: float = 0.01
     clip: float = 1.0  # the longest gradient
+
+    @property
+    def steps(self) -> int:
+        """All steps."""
+        return sum(stage.steps for stage in self.stages)
+
+    def stage_at(self, step: int) -> tuple[Stage, float]:
+        """The stage of a step and the share of it that is done."""
+        for stage in self.stages:
+            if step < stage.steps:
+                return stage, step / stage.steps
+            step -= stage.steps
+        raise ValueError(f"The recipe has {self.steps} steps.")
 
 
 VOCABULARY_SIZE = 1024
 RECIPES = {
-    "main": Recipe(Shape(4, 256, 512, 8, 2, VOCABULARY_SIZE), steps=8000),
-    "draft": Recipe(Shape(1, 256, 256, 8, 2, VOCABULARY_SIZE), steps=3000),
+    "main": Recipe(
+        Shape(4, 256, 512, 8, 2, VOCABULARY_SIZE),
+        stages=(
+            Stage(1250, context=256, rate=1.0, to_rate=1.0),
+            Stage(350, context=256, rate=0.5, to_rate=0.5, echo=0.5, soften=0.5),
+            Stage(200, context=1024, rate=0.5, to_rate=0.0),
+        ),
+    ),
+    "draft": Recipe(
+        Shape(1, 256, 256, 8, 2, VOCABULARY_SIZE),
+        stages=(
+            Stage(400, context=256, rate=1.0, to_rate=1.0),
+            Stage(200, context=1024, rate=1.0, to_rate=0.0),
+        ),
+    ),
 }
 
 
 def rate_share(recipe: Recipe, step: int) -> float:
-    """The share of the peak rate at a step: up in a line, level, down to zero in a line."""
-    up = (step + 1) / recipe.warm_up
-    down = (recipe.steps - step) / (recipe.steps * recipe.cool_down)
-    return min(up, 1.0, down)
-
-
-def context_at(recipe: Recipe, step: int) -> int:
-    """Tokens a sequence at a step. Attention over short ones costs a fraction of the time."""
-    cooling = step >= recipe.steps * (1 - recipe.cool_down)
-    return recipe.context if cooling else recipe.early_context
+    """The share of the peak rate at a step."""
+    stage, done = recipe.stage_at(step)
+    level = stage.rate + (stage.to_rate - stage.rate) * done
+    return level * min(1.0, (step + 1) / recipe.warm_up)
 
 
 def optimizers_of(model: Llama, recipe: Recipe) -> list[torch.optim.Optimizer]:
@@ -90,12 +126,23 @@ def batch_at(tokens: NDArray[np.uint16], recipe: Recipe, step: int) -> tuple[Ten
     BOS replaces a window's first token, as it does in every chunk that llama-perplexity scores.
     """
     rng = np.random.default_rng((recipe.seed, step))
-    context = context_at(recipe, step)
-    starts = rng.integers(0, len(tokens) - context, recipe.step_tokens // context)
-    windows = np.stack([tokens[start : start + context + 1] for start in starts])
+    stage, _ = recipe.stage_at(step)
+    starts = rng.integers(0, len(tokens) - stage.context, recipe.step_tokens // stage.context)
+    windows = np.stack([tokens[start : start + stage.context + 1] for start in starts])
     windows[:, 0] = BOS
+    for window in windows[: round(stage.echo * len(windows))]:
+        length = rng.integers(stage.context // 8, stage.context)
+        window[length:] = np.resize(window[1:length], stage.context + 1 - length)
     sequences = torch.from_numpy(windows.astype(np.int64))
     return sequences[:, :-1], sequences[:, 1:]
+
+
+@torch.no_grad()
+def soften(model: Llama, factor: float) -> None:
+    """Multiply the queries and keys of all layers but the first by `factor`."""
+    for block in model.blk[1:]:
+        block.attn.q.weight.mul_(factor)
+        block.attn.k.weight.mul_(factor)
 
 
 def write_log(path: Path, rows: list[list[object]]) -> None:
@@ -121,6 +168,9 @@ def train(name: str, recipe: Recipe, tokens: NDArray[np.uint16], folder: Path) -
         first, earlier, rows = saved["step"], saved["seconds"], saved["log"]
     started, losses = time.monotonic(), []
     for step in range(first, recipe.steps):
+        stage, stage_done = recipe.stage_at(step)
+        if stage_done == 0:
+            soften(model, stage.soften)
         share = rate_share(recipe, step)
         for optimizer, peak in zip(optimizers, recipe.learning_rates, strict=True):
             for group in optimizer.param_groups:
