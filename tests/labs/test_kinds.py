@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 import pytest
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +19,7 @@ from labs import kinds
 from labs.kinds.base import Values
 from labs.kinds.fields import BytesField
 from labs.kinds.grading import within, within_factor
+from workers import catalogue
 from workers.errors import EngineError
 from workers.kinds import KINDS
 from workers.requests import from_json
@@ -54,8 +57,12 @@ def work_on(name: str, seed: int = 1) -> kinds.Work:
 def run(work: kinds.Work, name: str) -> Mapping[str, Any]:
     """What the engine makes of the lab's request, in this process."""
     kind = kinds.REGISTRY[name]
-    engine = KINDS[kind.engine]
-    generator = engine.run(from_json(engine.request, kind.request(work)))
+    return engine_run(kind.engine, **kind.request(work))
+
+
+def engine_run(name: str, **request: Any) -> Mapping[str, Any]:
+    engine = KINDS[name]
+    generator = engine.run(from_json(engine.request, request))
     while True:
         try:
             next(generator)
@@ -166,6 +173,20 @@ def test_a_first_inference_accounts_for_every_token(here: None) -> None:
     text = "".join(piece.text for piece in kind.transcript(work, result))
     assert text == "Once upon a time" + result["text"]
     assert_charts(kind, predicting(work, right), result)
+
+
+def test_the_anchor_on_lab_4s_page_is_what_the_engine_measures(here: None) -> None:
+    page = (
+        Path(settings.COURSE_DIR) / "foundations/labs/lab-4-quantize-and-measure.md"
+    ).read_text()
+    told = re.search(r"Q4_0, .*?measured (\S+) nats on these (\S+) tokens", page, re.DOTALL)
+    assert told
+    model, text = catalogue.main_model().path, catalogue.texts().heldout
+    engine_run("quantize", model=model, type="Q4_0", out="q.gguf")
+    request = {"base_model": model, "text": text, "n_ctx": 512, "chunks": 24, "threads": 1}
+    measured = engine_run("perplexity", model="q.gguf", **request)
+    assert float(told[1]) == pytest.approx(measured["kl_mean"], rel=0.05)
+    assert int(told[2].replace(",", "")) == measured["tokens"]
 
 
 def assert_charts(kind: kinds.LabKind, work: kinds.Work, result: Values) -> None:
