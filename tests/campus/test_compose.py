@@ -193,7 +193,7 @@ def test_every_service_comes_up_on_environment_variables_alone(
     assert deployment.start("prepare").wait(timeout=90) == 0, deployment.log("prepare")
 
     deployment.start("beat")
-    wait_until(lambda: broker.llen("quick") > 0, "beat ticks", 60)
+    wait_until(lambda: broker.llen("sweep") > 0, "beat ticks", 60)
 
     deployment.start("web")
     wait_until(lambda: deployment.is_healthy("web"), "the web server is healthy", 60)
@@ -202,7 +202,7 @@ def test_every_service_comes_up_on_environment_variables_alone(
 
     deployment.start("quick")
     wait_until(lambda: deployment.is_healthy("quick"), "the quick lane is served", 60)
-    wait_until(lambda: broker.llen("quick") == 0, "the worker takes up what beat sent")
+    wait_until(lambda: broker.llen("sweep") == 0, "the worker takes up what beat sent")
 
     assert deployment.stop(signal.SIGTERM) == [0] * 5
 

@@ -104,6 +104,8 @@ def test_an_interrupt_ends_it_at_once_and_cleanly() -> None:
         stderr=subprocess.PIPE,
         text=True,
         cwd=ROOT,
+        # A suite in the background ignores interrupts, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     assert process.stderr is not None
     assert "Sleeping" in process.stderr.readline()
