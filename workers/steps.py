@@ -3,13 +3,13 @@
 from collections.abc import Generator
 from typing import TypeVar
 
-from workers.events import Event, Phase, Point, Progress
+from workers.events import Event, Log, Phase, Point, Progress
 
 Result = TypeVar("Result")
 
 
 class Steps:
-    """Counts the steps done of the whole, and shows of the parts what matters: their points."""
+    """Counts the steps done of the whole, and shows of the parts what matters: points and log."""
 
     def __init__(self, total: int) -> None:
         self.done = 0
@@ -24,7 +24,7 @@ class Steps:
         try:
             while True:
                 event = next(work)
-                if isinstance(event, Point):
+                if isinstance(event, Point | Log):
                     yield event
         except StopIteration as end:
             self.done += 1

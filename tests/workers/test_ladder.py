@@ -10,7 +10,7 @@ import pytest
 from tests.workers.running import finish
 from workers import ladder
 from workers.errors import BadRequestError
-from workers.events import Phase, Point, Progress
+from workers.events import Log, Phase, Point, Progress
 from workers.ladder import MeasureLadder
 from workers.requests import from_json
 
@@ -62,6 +62,7 @@ def test_a_ladder_measures_bytes_loss_and_speed(model: Path, text: Path, tmp_pat
 
     series = {event.series for event in events if isinstance(event, Point)}
     assert {"kl Q8_0", "kl Q4_0", "perplexity Q4_0", "tg original", "pp Q4_0"} <= series
+    assert any("blk.0.attn_q.weight" in event.line for event in events if isinstance(event, Log))
     steps = [event for event in events if isinstance(event, Progress)]
     assert [step.done for step in steps] == list(range(steps[-1].total))
     phases = [event.name for event in events if isinstance(event, Phase)]
