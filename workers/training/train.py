@@ -80,6 +80,8 @@ RECIPES = {
             Stage(1250, context=256, rate=1.0, to_rate=1.0),
             Stage(350, context=256, rate=0.5, to_rate=0.5, echo=0.5, soften=0.5),
             Stage(200, context=1024, rate=0.5, to_rate=0.0),
+            Stage(2000, context=256, rate=0.4, to_rate=0.1, echo=0.25),
+            Stage(300, context=1024, rate=0.1, to_rate=0.0),
         ),
     ),
     "draft": Recipe(
