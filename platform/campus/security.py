@@ -4,8 +4,8 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.deprecation import MiddlewareMixin
 
-# plotly sets style attributes on the elements it draws, and its CSS is one inserted style rule
-# sheet; it needs neither unsafe-eval nor inline script.
+# plotly inserts style elements and sets style attributes on what it draws; it needs neither
+# unsafe-eval nor inline script.
 POLICY = "; ".join(
     (
         "default-src 'self'",
