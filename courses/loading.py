@@ -438,7 +438,9 @@ class _Store:
             with self.mistakes.collected(), located(file.document, ("questions", index)):
                 save_question(quiz=quiz, content=question, position=index)
         keys = [question.key for question in content.questions]
-        quiz.questions.exclude(key__in=keys).update(retired=True)
+        quiz.questions.filter(key__in=keys).update(of_file=True)
+        # What an admin added in the browser was never in a file.
+        quiz.questions.filter(of_file=True).exclude(key__in=keys).update(retired=True)
 
     def _checkpoint(self, file: File[schema.Checkpoint], module: Module) -> None:
         content = file.content

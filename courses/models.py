@@ -215,6 +215,9 @@ class Question(models.Model):
         "QuestionVersion", on_delete=models.PROTECT, null=True, related_name="+", editable=False
     )
     position = models.PositiveSmallIntegerField(default=0)
+    of_file = models.BooleanField(
+        default=False, editable=False, help_text="A file brought it, so a file can take it away."
+    )
     retired = models.BooleanField(default=False)
 
     objects = PublishedQuerySet["Question"].as_manager()

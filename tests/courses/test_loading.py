@@ -84,6 +84,19 @@ def test_a_changed_question_is_a_new_version_and_an_attempt_keeps_its_own(
     assert QuestionVersion.objects.count() == 5
 
 
+def test_what_an_admin_added_outlives_a_changed_file(files: Path) -> None:
+    loading.load(files)
+    quiz = Quiz.objects.get()
+    own = Question.objects.create(quiz=quiz, key="own", position=9)
+    module = Module.objects.create(key="own", number=9, title="Own", summary="Own.", weeks="1")
+    change(files, "quizzes/quiz-blocks.yaml", "How many sides has a block?", "How many has it?")
+    loading.load(files)
+    own.refresh_from_db()
+    module.refresh_from_db()
+    assert not own.retired
+    assert not module.retired
+
+
 def test_what_is_gone_from_the_files_is_retired_and_can_come_back(files: Path, ada: User) -> None:
     loading.load(files)
     attempt = attempts.start(student=ada, quiz=Quiz.objects.get(), at=timezone.now())
