@@ -95,13 +95,13 @@ class RedisServer(Process):
 
 
 class Worker(Process):
-    """A Celery worker for both lanes, with beat, as the launcher starts it."""
+    """A Celery worker for both lanes and the sweep."""
 
     def __init__(self, name: str = "worker") -> None:
         super().__init__(
             name,
             *(sys.executable, "-m", "celery", "-A", "campus.celery", "worker"),
-            *("-P", "threads", "-c", "3", "-Q", "quick,heavy,sweep", "-B", "-n", f"{name}@%h"),
+            *("-P", "threads", "-c", "3", "-Q", "quick,heavy,sweep", "-n", f"{name}@%h"),
             *("-l", "INFO", "--without-gossip", "--without-mingle"),
         )
 
@@ -123,7 +123,16 @@ def redis_server() -> Iterator[RedisServer]:
 
 
 @pytest.fixture(scope="session")
-def _worker(redis_server: RedisServer, django_db_setup: None) -> Iterator[Worker]:
+def _beat(redis_server: RedisServer, django_db_setup: None) -> Iterator[Process]:
+    # A process of its own: inside a worker it would outlive the worker's kill -9.
+    beat = Process("beat", sys.executable, "-m", "celery", "-A", "campus.celery", "beat")
+    beat.start()
+    yield beat
+    beat.stop()
+
+
+@pytest.fixture(scope="session")
+def _worker(_beat: Process, redis_server: RedisServer, django_db_setup: None) -> Iterator[Worker]:
     worker = Worker()
     worker.start()
     yield worker
