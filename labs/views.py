@@ -25,12 +25,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from labs import broker, report, runs, sheet, stream
 from labs.models import Artifact, Lab, Run
-from people.models import User
-
-
-class SignedInRequest(HttpRequest):
-    user: User
-
+from people.requests import SignedInRequest
 
 # How long an event stream waits in silence before it looks at the database, in milliseconds.
 GLANCE_MS = 2000

@@ -6,11 +6,14 @@ import signal
 from collections.abc import Callable
 
 import pytest
+from django.utils import timezone
 from playwright.sync_api import BrowserContext, Page, expect
 
 from courses.models import Activity
+from labs import runs
 from labs.models import Lab, Run, State
 from people.models import User
+from tests.labs.conftest import start as queued
 from tests.labs.test_life_of_a_run import child_of, wait_for_child
 from tests.stack import Worker, wait_until
 
@@ -96,6 +99,22 @@ def test_a_run_is_cancelled_from_its_page(page: Page, nap: Lab, ada: User, sign_
     assert run.finished_at is not None
     assert (run.finished_at - run.cancel_requested_at).total_seconds() < 2
     assert child_of(run) == 0
+
+
+def test_a_page_opened_in_the_queue_says_when_the_run_has_begun(
+    page: Page, nap: Lab, ada: User, sign_in: SignIn
+) -> None:
+    sign_in(page, ada)
+    run = queued(nap, ada, pause=20)
+    # Marked as handed over and never sent: it stays in the queue until the sweep notices.
+    runs.hand_over(run.lane, at=timezone.now())
+    page.goto(run.get_absolute_url())
+    badge = page.locator("#run .badge")
+    expect(badge).to_have_text("Queued")
+    expect(page.locator("[data-phase]")).to_have_text("Sleeping", timeout=30_000)
+    expect(badge).to_have_text("Running")
+    runs.cancel(run, at=timezone.now())
+    expect(badge).to_have_text("Cancelled")
 
 
 def test_a_failed_run_says_whose_fault_it_was(
