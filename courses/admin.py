@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from pydantic import TypeAdapter, ValidationError
 
-from courses import loading, schema
+from courses import saving, schema
 from courses.checking import answers_itself, texts
 from courses.documents import (
     CourseFileError,
@@ -23,6 +23,7 @@ from courses.files import meant
 from courses.markdown import MarkdownError
 from courses.models import Activity, Evidence, Module, Question, Quiz, Resource, Skill
 from courses.questions import AnyQuestion
+from courses.rendering import Renderer
 
 # What a resource's file has beyond the columns of its row: in the form one text of YAML.
 FURTHER = (
@@ -35,6 +36,8 @@ FURTHER = (
     "connection",
     "supplementary",
     "corrections",
+    "calculators",
+    "cites",
     "prerequisites",
 )
 
@@ -94,13 +97,13 @@ class FurtherField(forms.CharField):
 @admin.action(description="Retire: hide it, keep what students did")
 def retire(_admin: "ContentAdmin", _request: HttpRequest, chosen: QuerySet[Any]) -> None:
     chosen.update(retired=True)
-    loading.connect()
+    saving.connect()
 
 
 @admin.action(description="Bring back what was retired")
 def bring_back(_admin: "ContentAdmin", _request: HttpRequest, chosen: QuerySet[Any]) -> None:
     chosen.update(retired=False)
-    loading.connect()
+    saving.connect()
 
 
 class ContentAdmin(admin.ModelAdmin):
@@ -148,6 +151,7 @@ class ResourceForm(SchemaForm):
             "published",
             "url",
             "stars",
+            "learning_value",
             "minutes_full",
             "minutes_summary",
             "why",
@@ -166,7 +170,10 @@ class ResourceForm(SchemaForm):
         document = None if self.errors else self.read_further()
         if document is None:
             return data
-        columns = ("key", "number", "type", "title", "authors", "published", "url", "stars", "why")
+        columns = (
+            *("key", "number", "type", "title", "authors", "published", "url", "stars"),
+            *("learning_value", "why"),
+        )
         minutes = {"full": data["minutes_full"], "summary": data["minutes_summary"]}
         fields = {name: data[name] for name in columns} | {"minutes": minutes}
         content = self.hold_against(schema.Resource, document.data | fields, document)
@@ -175,7 +182,7 @@ class ResourceForm(SchemaForm):
         self.content = content
         self._check_references(document)
         try:
-            list(texts(content, data["body"]))
+            list(texts(content, data["body"], Renderer.of_database()))
         except MarkdownError as error:
             field = next((name for name in ("body", "why") if error.excerpt in data[name]), "")
             self.blame(field, f"{error.excerpt!r}: {error.problem}", error.remedy)
@@ -193,7 +200,10 @@ class ResourceForm(SchemaForm):
             for index, companion in enumerate(companions)
             if companion.activity
         ]
-        prerequisites = [(("prerequisites",), key) for key in self.content.prerequisites]
+        prerequisites = [
+            (("prerequisites", index, "key"), item.key)
+            for index, item in enumerate(self.content.prerequisites)
+        ]
         for what, named, rows in (
             ("activity", activities, Activity.objects.published()),
             ("resource", prerequisites, Resource.objects.published()),
@@ -216,8 +226,7 @@ def _further(resource: Resource) -> dict[str, Any]:
         }
         for objective in resource.objectives.all()
     ]
-    prerequisites = [required.key for required in resource.prerequisites.all()]
-    every = {**resource.data, "objectives": objectives, "prerequisites": prerequisites}
+    every = {**resource.data, "objectives": objectives}
     return {name: _without_none(every[name]) for name in FURTHER if every.get(name)}
 
 
@@ -236,16 +245,18 @@ class ResourceAdmin(ContentAdmin):
     def save_model(
         self, request: HttpRequest, obj: Resource, form: ResourceForm, change: bool
     ) -> None:
-        saved = loading.save_resource(
+        saved = saving.save_resource(
             module=obj.module,
             content=form.content,
             body=obj.body,
             position=obj.position,
             digest=obj.digest,
+            renderer=Renderer.of_database(),
         )
-        required = Resource.objects.filter(key__in=form.content.prerequisites)
+        keys = [item.key for item in form.content.prerequisites]
+        required = Resource.objects.filter(key__in=keys)
         saved.prerequisites.set(required)
-        loading.connect()
+        saving.connect()
         obj.pk = saved.pk
 
 
@@ -302,7 +313,7 @@ class QuestionForm(SchemaForm):
         if content is None:
             return data
         self.content = content
-        if content.skill and not Skill.objects.filter(key=content.skill).exists():
+        if not Skill.objects.filter(key=content.skill).exists():
             every = Skill.objects.values_list("key", flat=True)
             known = meant(content.skill, every, "or leave it out")
             problem = f"there is no skill {content.skill!r}"
@@ -332,7 +343,12 @@ class QuestionAdmin(ContentAdmin):
         self, request: HttpRequest, obj: Question, form: QuestionForm, change: bool
     ) -> None:
         """What attempts have drawn stays as it was: other content is a new version."""
-        saved = loading.save_question(quiz=obj.quiz, content=form.content, position=obj.position)
+        saved = saving.save_question(
+            quiz=obj.quiz,
+            content=form.content,
+            position=obj.position,
+            renderer=Renderer.of_database(),
+        )
         obj.pk = saved.pk
 
 

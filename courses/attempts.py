@@ -89,11 +89,7 @@ def _reserve(student: User, quiz: Quiz, at: datetime, seed: int) -> QuizAttempt:
 def _draw(student: User, quiz: Quiz, seed: str) -> list[Question]:
     """Questions for an attempt: those first that the student has met least, then by the seed."""
     met = Count("versions__answers", filter=Q(versions__answers__attempt__student=student))
-    pool = list(
-        quiz.questions.filter(retired=False, current__isnull=False)
-        .annotate(met=met)
-        .order_by("position")
-    )
+    pool = list(quiz.pool().annotate(met=met).order_by("quiz__position", "quiz", "position", "pk"))
     order = shuffled(seed, len(pool))
     drawn = sorted(order, key=lambda index: pool[index].met)[: quiz.draw]
     return [pool[index] for index in sorted(drawn, key=order.index)]
@@ -107,7 +103,9 @@ _parsed: dict[str, tuple[AnyQuestion, Html]] = {}
 def items(attempt: QuizAttempt) -> list[Item]:
     """The attempt's questions in their order."""
     answers = list(
-        attempt.answers.select_related("version").defer("version__content", "version__html")
+        attempt.answers.select_related("version__question").defer(
+            "version__content", "version__html"
+        )
     )
     digests = {answer.version.digest for answer in answers}
     if unknown := digests - _parsed.keys():
@@ -172,6 +170,11 @@ def submit(attempt: QuizAttempt, drawn: Sequence[Item], *, at: datetime) -> None
             source=f"attempt {attempt.number}",
             url=attempt.get_absolute_url(),
             at=at,
+            observed=[
+                (skill, item.answer.score or 0.0)
+                for item in drawn
+                if (skill := item.answer.version.question.skill_id)
+            ],
         )
 
 

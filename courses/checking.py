@@ -8,10 +8,11 @@ from django.urls import Resolver404, resolve
 
 from courses.documents import CourseFileError, Document
 from courses.files import Folder, read_course
-from courses.markdown import render, render_page
+from courses.markdown import render
 from courses.models import Activity, Checkpoint, Module, Quiz, Resource
 from courses.questions import AnyQuestion
 from courses.questions.base import WrongFormError
+from courses.rendering import Renderer
 from courses.schema import Resource as ResourceContent
 
 SEEDS = 20
@@ -71,9 +72,10 @@ def answers_itself(question: AnyQuestion) -> Iterator[str]:
 
 
 def _links(folders: list[Folder]) -> Iterator[CourseFileError]:
+    renderer = Renderer.of_database()
     for folder in folders:
         for resource in folder.resources:
-            html = "".join(texts(resource.content, resource.document.body))
+            html = "".join(texts(resource.content, resource.document.body, renderer))
             anchors = set(ANCHOR.findall(html))
             for link in LINK.findall(html):
                 yield from _link(resource.document, link, anchors)
@@ -83,9 +85,9 @@ def _links(folders: list[Folder]) -> Iterator[CourseFileError]:
                     yield from _link(quiz.document, link, set())
 
 
-def texts(content: ResourceContent, body: str) -> Iterator[str]:
+def texts(content: ResourceContent, body: str, renderer: Renderer) -> Iterator[str]:
     """Every text of a resource as HTML, its summary first. Raises MarkdownError."""
-    yield render_page(body).html
+    yield renderer.fresh().page(body, calculators=content.calculators).html
     yield render(content.why)
     yield render(content.exercise or "")
     for text in (

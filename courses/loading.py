@@ -7,8 +7,6 @@ an admin edited in the browser stays until the file itself changes.
 """
 
 import hashlib
-import json
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,45 +15,33 @@ from django.db import transaction
 from django.urls import reverse
 
 from courses import progress, schema
-from courses.documents import (
-    CourseFileError,
-    Document,
-    Location,
-    MistakeError,
-    read_document,
-    validate,
-)
-from courses.files import File, Folder, Mistakes, located, meant, read_course
-from courses.markdown import render, render_inline, render_page
+from courses.documents import Document, Location
+from courses.files import File, Folder, Item, Mistakes, located, meant, read_course
 from courses.models import (
     Activity,
+    AdvancedReading,
     Checkpoint,
+    Citation,
+    Diagram,
     Gate,
     Module,
     Objective,
-    Question,
-    QuestionVersion,
+    Pitfall,
     Quiz,
     Resource,
     Skill,
+    Term,
 )
-from courses.questions import AnyQuestion
-
-__all__ = [
-    "CourseFileError",
-    "Document",
-    "Loaded",
-    "check_references",
-    "digest",
-    "load",
-    "located",
-    "read_document",
-    "save_activity",
-    "validate",
-]
-
-# Raise this when rendered text changes its form: every file is then rendered again.
-RENDERING = 1
+from courses.rendering import Renderer
+from courses.saving import (
+    announced,
+    connect,
+    save_activity,
+    save_citation,
+    save_question,
+    save_resource,
+    save_teach_back,
+)
 
 
 @dataclass(frozen=True)
@@ -76,9 +62,9 @@ class Loaded:
     changed: int = 0
 
 
-def digest(document: Document) -> str:
-    """Changes when the file does, and when rendering does."""
-    return hashlib.sha256(f"{RENDERING} {document.digest}".encode()).hexdigest()
+def digest(document: Document, renderer: Renderer) -> str:
+    """Changes when the file does, and when what its text refers to does."""
+    return hashlib.sha256(f"{renderer.version} {document.digest}".encode()).hexdigest()
 
 
 def load(path: Path, *, again: bool = False) -> Loaded:
@@ -123,187 +109,6 @@ def check_references(loaded: Loaded) -> None:
     mistakes.raise_any()
 
 
-def save_activity(
-    *,
-    key: str,
-    kind: str,
-    title: str,
-    url: str,
-    module: Module,
-    minutes: int,
-    position: int,
-    skills: Iterable[str],
-) -> Activity:
-    """Create or update an activity. Raises MistakeError at ("skills", index) for unknown ones."""
-    keys = list(skills)
-    known = {skill.key: skill for skill in Skill.objects.filter(key__in=keys)}
-    for index, skill in enumerate(keys):
-        if skill not in known:
-            every = Skill.objects.values_list("key", flat=True)
-            raise MistakeError(
-                f"there is no skill {skill!r}",
-                meant(skill, every, "or add it to skills.yaml"),
-                ("skills", index),
-            )
-    activity, _created = Activity.objects.update_or_create(
-        key=key,
-        defaults={
-            "kind": kind,
-            "title": title,
-            "url": url,
-            "module": module,
-            "minutes": minutes,
-            "position": position,
-            "planned": False,
-            "retired": False,
-        },
-    )
-    activity.skills.set(known.values())
-    return activity
-
-
-def save_resource(
-    *, module: Module, content: schema.Resource, body: str, position: int, digest: str
-) -> Resource:
-    """Create or update a resource with its objectives, all text rendered.
-
-    Prerequisites are set by the caller, once every resource exists. Raises MarkdownError.
-    """
-    page = render_page(body)
-    data = content.model_dump(
-        include={
-            "sections",
-            "applications",
-            "exercise",
-            "companions",
-            "discussion",
-            "connection",
-            "supplementary",
-            "corrections",
-        }
-    )
-    resource, _created = Resource.objects.update_or_create(
-        key=content.key,
-        defaults={
-            "module": module,
-            "number": content.number,
-            "type": content.type,
-            "title": content.title,
-            "authors": content.authors,
-            "published": content.published,
-            "url": content.url,
-            "stars": content.stars,
-            "minutes_full": content.minutes.full,
-            "minutes_summary": content.minutes.summary,
-            "why": content.why,
-            "body": body,
-            "body_html": page.html,
-            "data": data,
-            "html": {
-                "why": render(content.why),
-                "exercise": render(content.exercise or ""),
-                "sections": [
-                    {"title": section.title, "note": render_inline(section.note)}
-                    for section in content.sections
-                ],
-                "applications": [render_inline(text) for text in content.applications],
-                "discussion": [render_inline(text) for text in content.discussion],
-                "connection": [render_inline(text) for text in content.connection],
-                "corrections": [
-                    {
-                        "original": render_inline(correction.original),
-                        "fact": render_inline(correction.fact),
-                        "source": correction.source,
-                    }
-                    for correction in content.corrections
-                ],
-                "headings": [
-                    {"id": heading.id, "title": heading.title, "level": heading.level}
-                    for heading in page.headings
-                ],
-            },
-            "position": position,
-            "digest": digest,
-            "retired": False,
-        },
-    )
-    _save_objectives(resource, content.objectives)
-    return resource
-
-
-def _save_objectives(resource: Resource, objectives: list[schema.Objective]) -> None:
-    for position, content in enumerate(objectives):
-        objective, _created = Objective.objects.update_or_create(
-            resource=resource,
-            key=content.key,
-            defaults={
-                "text": content.text,
-                "text_html": render_inline(content.text),
-                "position": position,
-            },
-        )
-        objective.activities.set(_announced(content.earned_by))
-    resource.objectives.exclude(key__in=[content.key for content in objectives]).delete()
-
-
-def connect() -> None:
-    """Tell every resource its neighbours and prerequisites, so that its page need not ask."""
-    resources = list(Resource.objects.published().prefetch_related("prerequisites"))
-    for index, resource in enumerate(resources):
-        before = resources[index - 1] if index else None
-        after = resources[index + 1] if index + 1 < len(resources) else None
-        near = {
-            "previous": _neighbour(before, resource),
-            "next": _neighbour(after, resource),
-            "prerequisites": [
-                _neighbour(required, required)
-                for required in resource.prerequisites.all()
-                if not required.retired
-            ],
-        }
-        if resource.near != near:
-            Resource.objects.filter(pk=resource.pk).update(near=near)
-
-
-def _neighbour(other: Resource | None, resource: Resource) -> dict[str, str] | None:
-    if other is None or other.module_id != resource.module_id:
-        return None
-    return {"title": other.title, "url": other.get_absolute_url()}
-
-
-def save_question(*, quiz: Quiz, content: AnyQuestion, position: int) -> Question:
-    """Create or update a question; changed content becomes a new version.
-
-    Attempts keep the version they were drawn with. Raises MarkdownError and MistakeError.
-    """
-    plain = content.model_dump(mode="json")
-    canonical = json.dumps([RENDERING, plain], sort_keys=True)
-    question, _created = Question.objects.get_or_create(
-        quiz=quiz, key=content.key, defaults={"position": position}
-    )
-    version, _created = QuestionVersion.objects.get_or_create(
-        question=question,
-        digest=hashlib.sha256(canonical.encode()).hexdigest(),
-        # Rendered here and not by need: a mistake must show whether the version is new or not.
-        defaults={"content": plain, "html": content.rendered()},
-    )
-    question.current = version
-    question.position = position
-    question.retired = False
-    question.save()
-    return question
-
-
-def _announced(keys: Iterable[str]) -> list[Activity]:
-    """The activities of these keys; one that has not been loaded yet is put down as planned."""
-    return [
-        Activity.objects.get_or_create(
-            key=key, defaults={"kind": key.partition("-")[0], "title": key, "planned": True}
-        )[0]
-        for key in keys
-    ]
-
-
 class _Store:
     """Writes the course, file by file, and retires what no file holds any more."""
 
@@ -311,17 +116,26 @@ class _Store:
         self.again = again
         self.loaded = Loaded()
         self.mistakes = Mistakes()
+        self.renderer: Renderer
 
     def store(self, folders: list[Folder]) -> Loaded:
         links = self._links()
-        for folder in folders:
-            for skill in folder.skills:
-                Skill.objects.update_or_create(key=skill.key, defaults={"title": skill.title})
-        for position, folder in enumerate(folders):
+        self._skills([item.content for folder in folders for item in folder.skills])
+        self._diagrams(folders)
+        terms = [item for folder in folders for item in folder.terms]
+        self._terms(terms)
+        self.renderer = Renderer.of_database()
+        self._citations([item.content for folder in folders for item in folder.citations])
+        for position, folder in enumerate(
+            sorted(folders, key=lambda each: each.module.content.number)
+        ):
             self._folder(folder, position)
         self.mistakes.raise_any()
         self._prerequisites(folders)
+        self._definitions(terms)
+        self._cited_resources([item.content for folder in folders for item in folder.citations])
         self._retire(folders)
+        self.mistakes.raise_any()
         connect()
         if self._links() != links:
             progress.rebuild_all()
@@ -331,6 +145,100 @@ class _Store:
     def _links() -> set[tuple[int, int]]:
         through = Objective.activities.through.objects
         return set(through.values_list("objective_id", "activity_id"))
+
+    @staticmethod
+    def _skills(skills: list[schema.Skill]) -> None:
+        Skill.objects.bulk_create(
+            [
+                Skill(
+                    key=skill.key,
+                    title=skill.title,
+                    competency=skill.competency,
+                    position=position,
+                )
+                for position, skill in enumerate(skills)
+            ],
+            update_conflicts=True,
+            unique_fields=["key"],
+            update_fields=["title", "competency", "position", "retired"],
+        )
+        Skill.objects.exclude(key__in=[skill.key for skill in skills]).update(retired=True)
+        ids = dict(Skill.objects.values_list("key", "pk"))
+        edges = {(ids[skill.key], ids[whole]) for skill in skills for whole in skill.part_of}
+        through = Skill.part_of.through
+        there = set(through.objects.values_list("from_skill_id", "to_skill_id"))
+        if edges != there:
+            through.objects.all().delete()
+            through.objects.bulk_create(
+                through(from_skill_id=part, to_skill_id=whole) for part, whole in sorted(edges)
+            )
+
+    @staticmethod
+    def _diagrams(folders: list[Folder]) -> None:
+        diagrams = [diagram for folder in folders for diagram in folder.diagrams]
+        Diagram.objects.bulk_create(
+            [Diagram(key=diagram.key, svg=diagram.svg) for diagram in diagrams],
+            update_conflicts=True,
+            unique_fields=["key"],
+            update_fields=["svg"],
+        )
+        Diagram.objects.exclude(key__in=[diagram.key for diagram in diagrams]).delete()
+
+    @staticmethod
+    def _terms(items: list[Item[schema.Term]]) -> None:
+        """The terms as texts find them; their own texts follow once they can be linked."""
+        Term.objects.bulk_create(
+            [
+                Term(
+                    key=item.content.key,
+                    term=item.content.term,
+                    forms=[item.content.term, *item.content.also],
+                    link=item.content.link,
+                )
+                for item in items
+            ],
+            update_conflicts=True,
+            unique_fields=["key"],
+            update_fields=["term", "forms", "link"],
+        )
+        Term.objects.exclude(key__in=[item.content.key for item in items]).delete()
+
+    def _definitions(self, items: list[Item[schema.Term]]) -> None:
+        resources = dict(Resource.objects.values_list("key", "pk"))
+        terms = {term.key: term for term in Term.objects.prefetch_related("see")}
+        changed = []
+        for item in items:
+            content, term = item.content, terms[item.content.key]
+            own = self.renderer.fresh()
+            own.linked.add(term.key)
+            before = (term.definition_html, term.original, term.fact_html)
+            with self.mistakes.collected(), located(item.document, (item.index,)):
+                term.definition_html = own.block(content.definition)
+                term.original = content.original or ""
+                term.fact_html = own.inline(content.fact or "")
+            if before != (term.definition_html, term.original, term.fact_html):
+                changed.append(term)
+            see = {resources[key] for key in content.see}
+            if see != {resource.pk for resource in term.see.all()}:
+                term.see.set(see)
+        Term.objects.bulk_update(changed, ["definition_html", "original", "fact_html"])
+
+    @staticmethod
+    def _citations(citations: list[schema.Citation]) -> None:
+        there = {row.key: row.content for row in Citation.objects.all()}
+        for citation in citations:
+            if there.get(citation.key) != citation.model_dump(mode="json"):
+                save_citation(citation)
+        Citation.objects.exclude(key__in=[citation.key for citation in citations]).delete()
+
+    @staticmethod
+    def _cited_resources(citations: list[schema.Citation]) -> None:
+        resources = dict(Resource.objects.values_list("key", "pk"))
+        for row in Citation.objects.all():
+            own = next((item.resource for item in citations if item.key == row.key), None)
+            pk = resources.get(own) if own else None
+            if row.resource_id != pk:
+                Citation.objects.filter(pk=row.pk).update(resource_id=pk)
 
     def _folder(self, folder: Folder, position: int) -> None:
         content = folder.module.content
@@ -342,14 +250,17 @@ class _Store:
                 "summary": content.summary,
                 "weeks": content.weeks,
                 "locked": content.locked,
+                "original": content.original or "",
+                "holds": list(content.holds),
                 "position": position,
-                "digest": digest(folder.module.document),
+                "digest": folder.module.document.digest,
                 "retired": False,
             },
         )
-        for document, index, item in folder.planned:
-            self._planned(document, index, item, module)
-        listed = {key: place for place, key in enumerate(content.order)}
+        for item in folder.planned:
+            self._planned(item, module)
+        order = content.order or self._order(folder)
+        listed = {key: place for place, key in enumerate(order)}
         ordered = sorted(
             folder.resources,
             key=lambda file: (listed.get(file.content.key, len(listed)), file.content.number),
@@ -357,16 +268,94 @@ class _Store:
         for place, resource in enumerate(ordered):
             with self.mistakes.collected():
                 self._resource(resource, module, place)
-        for place, quiz in enumerate(folder.quizzes):
+        # Quizzes with questions first: the others draw from them.
+        for place, quiz in enumerate(
+            sorted(folder.quizzes, key=lambda file: bool(file.content.pool))
+        ):
             with self.mistakes.collected():
                 self._quiz(quiz, module, place)
         for checkpoint in folder.checkpoints:
             with self.mistakes.collected():
                 self._checkpoint(checkpoint, module)
+        self._plan(folder, module)
+        self._advanced(folder.advanced, module)
+        self._pitfalls(folder.pitfalls)
+
+    @staticmethod
+    def _order(folder: Folder) -> list[str]:
+        """The readings as the plan has them."""
+        weeks = folder.plan.content.weeks if folder.plan else []
+        return [key for week in weeks for block in week.blocks for key in block.readings]
+
+    def _plan(self, folder: Folder, module: Module) -> None:
+        plan: dict[str, Any] = {}
+        if folder.plan:
+            document, content = folder.plan.document, folder.plan.content
+            for number, week in enumerate(content.weeks):
+                for index, block in enumerate(week.blocks):
+                    where = ("weeks", number, "blocks", index, "activities")
+                    for place, key in enumerate(block.activities):
+                        self._refer(folder.plan, (*where, place), key)
+            plan = content.model_dump(mode="json")
+            with self.mistakes.collected(), located(document):
+                for week in plan["weeks"]:
+                    own = self.renderer.fresh()
+                    for question in week["questions"]:
+                        question["html"] = own.inline(question["text"])
+                        question["answer_html"] = own.block(question["answer"])
+        if module.plan != plan:
+            Module.objects.filter(pk=module.pk).update(plan=plan)
+
+    def _advanced(self, items: list[Item[schema.Advanced]], module: Module) -> None:
+        rows = []
+        for item in items:
+            with self.mistakes.collected(), located(item.document, (item.index,)):
+                rows.append(
+                    AdvancedReading(
+                        module=module,
+                        key=item.content.key,
+                        topic=item.content.topic,
+                        title=item.content.title,
+                        url=item.content.url,
+                        why_html=self.renderer.fresh().block(item.content.why),
+                        minutes=item.content.minutes,
+                        position=item.index,
+                    )
+                )
+        AdvancedReading.objects.bulk_create(
+            rows,
+            update_conflicts=True,
+            unique_fields=["key"],
+            update_fields=["module", "topic", "title", "url", "why_html", "minutes", "position"],
+        )
+        keys = [item.content.key for item in items]
+        AdvancedReading.objects.filter(module=module).exclude(key__in=keys).delete()
+
+    def _pitfalls(self, items: list[Item[schema.Pitfall]]) -> None:
+        rows = []
+        for item in items:
+            with self.mistakes.collected(), located(item.document, (item.index,)):
+                own, content = self.renderer.fresh(), item.content
+                rows.append(
+                    Pitfall(
+                        key=content.key,
+                        title=content.title,
+                        problem_html=own.block(content.problem),
+                        advice_html=[own.inline(text) for text in content.advice],
+                        nudge_html=own.inline(content.nudge),
+                        position=item.index,
+                    )
+                )
+        Pitfall.objects.bulk_create(
+            rows,
+            update_conflicts=True,
+            unique_fields=["key"],
+            update_fields=["title", "problem_html", "advice_html", "nudge_html", "position"],
+        )
 
     def _is_new(self, model: type[Resource | Quiz | Checkpoint], file: File[Any]) -> bool:
         unchanged = model._default_manager.filter(
-            key=file.content.key, digest=digest(file.document), retired=False
+            key=file.content.key, digest=digest(file.document, self.renderer), retired=False
         )
         new = self.again or not unchanged.exists()
         self.loaded.changed += new
@@ -375,17 +364,16 @@ class _Store:
     def _refer(self, file: File[Any], location: Location, activity: str) -> None:
         self.loaded.references.append(Reference(file.document, location, activity))
 
-    def _planned(
-        self, document: Document, index: int, item: schema.Planned, module: Module
-    ) -> None:
-        self.loaded.planned.append(Reference(document, (index, "key"), item.key))
-        activity, _created = Activity.objects.get_or_create(key=item.key)
+    def _planned(self, item: Item[schema.Planned], module: Module) -> None:
+        content = item.content
+        self.loaded.planned.append(Reference(item.document, (item.index, "key"), content.key))
+        activity, _created = Activity.objects.get_or_create(key=content.key)
         if activity.is_open:
             return
-        activity.kind, activity.title, activity.module = item.kind, item.title, module
+        activity.kind, activity.title, activity.module = content.kind, content.title, module
         activity.url, activity.planned, activity.retired = "", True, False
         activity.save()
-        activity.skills.set(Skill.objects.filter(key__in=item.skills))
+        activity.skills.set(Skill.objects.filter(key__in=content.skills))
 
     def _resource(self, file: File[schema.Resource], module: Module, position: int) -> None:
         for index, objective in enumerate(file.content.objectives):
@@ -401,7 +389,8 @@ class _Store:
                     content=file.content,
                     body=file.document.body,
                     position=position,
-                    digest=digest(file.document),
+                    digest=digest(file.document, self.renderer),
+                    renderer=self.renderer,
                 )
         else:
             Resource.objects.filter(key=file.content.key).update(module=module, position=position)
@@ -429,14 +418,17 @@ class _Store:
                 "title": content.title,
                 "pass_mark": content.pass_mark,
                 "draw": content.draw,
+                "pool_types": list(content.pool.types) if content.pool else [],
                 "position": position,
-                "digest": digest(file.document),
+                "digest": digest(file.document, self.renderer),
                 "retired": False,
             },
         )
+        pool = content.pool
+        quiz.pool_skills.set(Skill.objects.filter(key__in=pool.skills if pool else ()))
         for index, question in enumerate(content.questions):
             with self.mistakes.collected(), located(file.document, ("questions", index)):
-                save_question(quiz=quiz, content=question, position=index)
+                save_question(quiz=quiz, content=question, position=index, renderer=self.renderer)
         keys = [question.key for question in content.questions]
         quiz.questions.filter(key__in=keys).update(of_file=True)
         # What an admin added in the browser was never in a file.
@@ -449,6 +441,7 @@ class _Store:
                 self._refer(file, ("gates", index, "activities", number), key)
         if not self._is_new(Checkpoint, file):
             return
+        own = self.renderer.fresh()
         with located(file.document):
             checkpoint, _created = Checkpoint.objects.update_or_create(
                 key=content.key,
@@ -457,8 +450,8 @@ class _Store:
                     "number": content.number,
                     "title": content.title,
                     "summary": content.summary,
-                    "summary_html": render(content.summary),
-                    "digest": digest(file.document),
+                    "summary_html": own.block(content.summary),
+                    "digest": digest(file.document, self.renderer),
                     "retired": False,
                 },
             )
@@ -468,12 +461,16 @@ class _Store:
                     key=item.key,
                     defaults={
                         "text": item.text,
-                        "text_html": render_inline(item.text),
+                        "text_html": own.inline(item.text),
                         "position": index,
                     },
                 )
-                row.activities.set(_announced(item.activities))
+                row.activities.set(announced(item.activities))
                 row.remediation.set(Resource.objects.filter(key__in=item.remediation))
+            if content.teach_back:
+                save_teach_back(
+                    checkpoint=checkpoint, content=content.teach_back, renderer=self.renderer
+                )
         checkpoint.gates.exclude(key__in=[item.key for item in content.gates]).delete()
 
     @staticmethod
@@ -482,7 +479,7 @@ class _Store:
         for folder in folders:
             for file in folder.resources:
                 resources[file.content.key].prerequisites.set(
-                    [resources[key] for key in file.content.prerequisites]
+                    [resources[item.key] for item in file.content.prerequisites]
                 )
 
     @staticmethod

@@ -6,8 +6,9 @@ typed. Course text that would come out wrong is a MarkdownError, not a broken pa
 
 import itertools
 import re
-from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import nh3
@@ -25,8 +26,10 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 from pygments.util import ClassNotFound
 
-# Name of the container, and the words that stand over it.
-CONTAINERS = {"note": "", "correction": "Correction", "worked": "Worked example"}
+# Name of a note, and the words that stand over it.
+NOTES = {"note": "", "correction": "Correction", "worked": "Worked example"}
+# What else a text can hold; each is opened and closed by a function of its own.
+CONTAINERS = (*NOTES, "derivation", "diagram", "figure", "calculator")
 # A phone shows about this many signs of LaTeX in a line.
 LONGEST_INLINE = 30
 # HTML needs no namespace for MathML.
@@ -57,8 +60,11 @@ class Heading:
 
 @dataclass(frozen=True)
 class Page:
+    """A text as HTML, its headings, and the names of the interactive figures it shows."""
+
     html: str
     headings: tuple[Heading, ...]
+    figures: tuple[str, ...]
 
 
 def _mathematics(latex: str, *, display: bool) -> str:
@@ -113,23 +119,75 @@ def _code(code: str, language: str, _attributes: str) -> str:
     return f'<pre class="highlight" tabindex="0"><code>{coloured}</code></pre>\n'
 
 
-def _container(name: str, title: str) -> Callable[..., str]:
+Environment = MutableMapping[str, Any]
+
+
+def _container(name: str, opening: Callable[[str, Environment], str], closing: str) -> Any:
+    """The render function of a container; `opening` gets the words behind its name."""
+
     def render_container(
         _renderer: RendererHTML,
         tokens: Sequence[Token],
         index: int,
         _options: OptionsDict,
-        _env: MutableMapping[str, Any],
+        env: Environment,
     ) -> str:
         token = tokens[index]
         if token.nesting != 1:
-            return "</div>\n"
-        own = token.info.strip().removeprefix(name).strip()
-        words = ": ".join(filter(None, (title, own)))
-        eyebrow = f'<p class="eyebrow">{escapeHtml(words)}</p>\n' if words else ""
-        return f'<div class="{name}" role="note">\n{eyebrow}'
+            return f"{closing}\n"
+        return f"{opening(token.info.strip().removeprefix(name).strip(), env)}\n"
 
     return render_container
+
+
+def _note(name: str, title: str) -> Callable[[str, Environment], str]:
+    def opening(own: str, _env: Environment) -> str:
+        words = ": ".join(filter(None, (title, own)))
+        eyebrow = f'\n<p class="eyebrow">{escapeHtml(words)}</p>' if words else ""
+        return f'<div class="{name}" role="note">{eyebrow}'
+
+    return opening
+
+
+def _derivation(title: str, env: Environment) -> str:
+    env["derivations"] = env.get("derivations", 0) + 1
+    return (
+        f'<details class="derivation" id="derivation-{env["derivations"]}">'
+        f"<summary>Derivation: {escapeHtml(title)}"
+        ' <span class="meta">Try it on paper first, then open.</span></summary>'
+    )
+
+
+def _diagram(key: str, env: Environment) -> str:
+    try:
+        svg = env["diagrams"][key]
+    except KeyError as error:
+        raise MarkdownError(
+            f"::: diagram {key}", f"there is no diagram {key!r}", f"draw diagrams/{key}.svg"
+        ) from error
+    return f'<figure class="diagram" tabindex="0">{svg}<figcaption>'
+
+
+def _figure(name: str, env: Environment) -> str:
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
+        raise MarkdownError(f"::: figure {name}", "this figure has no name", "write its name")
+    env.setdefault("figures", []).append(name)
+    return (
+        f'<figure class="interactive" id="figure-{name}" data-figure="{name}"'
+        f' data-source="/figures/{name}.json"><div class="stage" data-stage></div><figcaption>'
+    )
+
+
+def _calculator(key: str, env: Environment) -> str:
+    try:
+        html = env["calculators"][key]
+    except KeyError as error:
+        raise MarkdownError(
+            f"::: calculator {key}",
+            f"there is no calculator {key!r}",
+            "declare it under `calculators`",
+        ) from error
+    return f'<div class="calculator">{html}<div class="introduction">'
 
 
 def _table_open(
@@ -154,8 +212,15 @@ def _course_markdown() -> MarkdownIt:
     markdown.enable(["table", "strikethrough"])
     dollarmath_plugin(markdown, allow_space=False, double_inline=True)
     anchors_plugin(markdown, min_level=2, max_level=4, slug_func=_slug)
-    for name, title in CONTAINERS.items():
-        container_plugin(markdown, name, render=_container(name, title))
+    for name, title in NOTES.items():
+        container_plugin(markdown, name, render=_container(name, _note(name, title), "</div>"))
+    for name, opening, closing in (
+        ("derivation", _derivation, "</details>"),
+        ("diagram", _diagram, "</figcaption></figure>"),
+        ("figure", _figure, "</figcaption></figure>"),
+        ("calculator", _calculator, "</div></div>"),
+    ):
+        container_plugin(markdown, name, render=_container(name, opening, closing))
     markdown.add_render_rule("table_open", _table_open)
     markdown.add_render_rule("table_close", _table_close)
     for rule, display in (("math_inline", False), ("math_inline_double", True)):
@@ -183,13 +248,21 @@ def render(source: str) -> str:
     return render_page(source).html
 
 
-def render_page(source: str) -> Page:
-    """Course text as HTML, with its headings of the second and third level."""
+def render_page(
+    source: str,
+    *,
+    diagrams: Mapping[str, str] = MappingProxyType({}),
+    calculators: Mapping[str, str] = MappingProxyType({}),
+) -> Page:
+    """Course text as HTML, with its headings of the second and third level.
+
+    `diagrams` and `calculators` are the HTML of what the text may show, by key.
+    """
     _check_containers(source)
-    env: dict[str, Any] = {}
+    env: dict[str, Any] = {"diagrams": diagrams, "calculators": calculators}
     tokens = COURSE.parse(source, env)
     html = _keep_together(str(COURSE.renderer.render(tokens, COURSE.options, env)))
-    return Page(html=html, headings=tuple(_headings(tokens)))
+    return Page(html, tuple(_headings(tokens)), tuple(env.get("figures", ())))
 
 
 def render_inline(source: str) -> str:
@@ -237,6 +310,10 @@ def _check_containers(source: str) -> None:
         elif name not in CONTAINERS:
             known = ", ".join(CONTAINERS)
             raise MarkdownError(line, f"there is no container {name!r}", f"use one of {known}")
+        elif opened:
+            raise MarkdownError(
+                line, f"this stands inside {opened!r}", "close that with `:::` first"
+            )
         else:
             opened = line
     if opened:

@@ -1,12 +1,13 @@
-"""Which objectives a student has earned: a pure consequence of the evidence.
+"""What a student has earned: a pure consequence of the evidence.
 
 An objective is earned by the first passed evidence, in the order of recording, on any of its
 activities. `extend` keeps that up to date as evidence arrives; `rebuild` computes it anew and
-comes to the same.
+comes to the same. Mastery of skills follows in mastery.py.
 """
 
 from django.db import transaction
 
+from courses import mastery
 from courses.models import Evidence, Objective, ObjectiveEarned
 from people.models import User
 
@@ -33,7 +34,8 @@ def extend(evidence: Evidence) -> list[ObjectiveEarned]:
 
 @transaction.atomic
 def rebuild(student: User) -> None:
-    """Compute the student's earned objectives anew, from evidence alone."""
+    """Compute the student's earned objectives and mastery anew, from evidence alone."""
+    mastery.rebuild(student)
     first: dict[int, Evidence] = {}
     objectives_of: dict[int, list[int]] = {}
     links = Objective.activities.through.objects.values_list("activity_id", "objective_id")

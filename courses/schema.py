@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from courses.calculators import Calculator
 from courses.documents import MistakeError, Part
 from courses.questions import AnyQuestion
 from courses.questions.base import Key, Text
@@ -21,7 +22,10 @@ Minutes = Annotated[int, Field(ge=1, le=1000)]
 
 
 class Module(Part):
-    """`module.yaml`. `order` lists the resources as they are studied; without it, by number."""
+    """`module.yaml`. `order` lists the resources as they are studied; without it, by number.
+
+    A module that is still locked says what it `holds`, and what the original list called it.
+    """
 
     key: Key
     number: int = Field(ge=1)
@@ -29,14 +33,111 @@ class Module(Part):
     summary: Text
     weeks: Text
     locked: bool = False
+    original: Text | None = None
+    holds: tuple[Text, ...] = ()
     order: tuple[Key, ...] = ()
 
 
 class Skill(Part):
-    """An item of `skills.yaml`."""
+    """An item of `skills.yaml`. A competency is a skill that must be mastered."""
 
     key: Key
     title: Text
+    competency: bool = False
+    part_of: tuple[Key, ...] = ()
+
+
+class Term(Part):
+    """An item of `glossary.yaml`. `also` are other spellings; `link` whether texts link to it."""
+
+    key: Key
+    term: Text
+    also: tuple[Text, ...] = ()
+    definition: Text
+    original: Text | None = None
+    fact: Text | None = None
+    see: tuple[Key, ...] = ()
+    link: bool = True
+
+    @model_validator(mode="after")
+    def _correction_is_whole(self) -> "Term":
+        if self.fact and not self.original:
+            raise MistakeError(
+                "`fact` corrects nothing", "say in `original` what it corrects", ("fact",)
+            )
+        return self
+
+
+class Citation(Part):
+    """An item of `bibliography.yaml`."""
+
+    key: Key
+    type: Literal["article", "inproceedings", "misc"]
+    title: Text
+    authors: list[Text] = Field(min_length=1)
+    others: bool = False
+    year: int = Field(ge=1900, le=2100)
+    venue: Text | None = None
+    eprint: Annotated[str, Field(pattern=r"^\d{4}\.\d{4,5}$")] | None = None
+    url: Link
+    resource: Key | None = None
+
+
+class Advanced(Part):
+    """An item of `advanced.yaml`: what to read after the checkpoints."""
+
+    key: Key
+    topic: Text
+    title: Text
+    url: Link
+    why: Text
+    minutes: Minutes
+
+
+class StudyQuestion(Part):
+    text: Text
+    answer: Text
+
+
+class Extra(Part):
+    title: Text
+    url: Link
+    minutes: Minutes
+
+
+class Block(Part):
+    """Some days of a week, and what is read and done in them."""
+
+    days: list[Annotated[int, Field(ge=1, le=7)]] = Field(min_length=1, max_length=7)
+    goal: Text
+    readings: tuple[Key, ...] = ()
+    activities: tuple[Key, ...] = ()
+    checkpoint: Key | None = None
+    extra: tuple[Extra, ...] = ()
+
+
+class Week(Part):
+    number: int = Field(ge=1)
+    title: Text
+    goal: Text
+    questions: tuple[StudyQuestion, ...] = ()
+    blocks: list[Block] = Field(min_length=1)
+
+
+class Plan(Part):
+    """`plan.yaml`: each reading of the module stands in it exactly once."""
+
+    weeks: list[Week] = Field(min_length=1)
+
+
+class Pitfall(Part):
+    """An item of `pitfalls.yaml`. When it is shown is decided in pitfalls.py."""
+
+    key: Literal["passive-reading", "skipped-derivation", "theory-only", "rushing"]
+    title: Text
+    problem: Text
+    advice: list[Text] = Field(min_length=1)
+    nudge: Text
 
 
 class Planned(Part):
@@ -94,6 +195,13 @@ class Correction(Part):
     source: Text
 
 
+class Prerequisite(Part):
+    """What makes a resource easier, and why: a hint, never a lock."""
+
+    key: Key
+    reason: Text
+
+
 class Resource(Part):
     """The front matter of `resources/<nn>-<key>.md`; the text below it is our own summary."""
 
@@ -104,7 +212,8 @@ class Resource(Part):
     authors: Text
     published: Text
     url: Link
-    stars: int = Field(ge=1, le=3)
+    stars: int | None = Field(default=None, ge=1, le=3)
+    learning_value: int | None = Field(default=None, ge=1, le=5)
     minutes: ReadingTime
     why: Text
     sections: tuple[Section, ...] = ()
@@ -116,16 +225,41 @@ class Resource(Part):
     connection: tuple[Text, ...] = ()
     supplementary: tuple[Supplement, ...] = ()
     corrections: tuple[Correction, ...] = ()
-    prerequisites: tuple[Key, ...] = ()
+    calculators: tuple[Calculator, ...] = ()
+    cites: tuple[Key, ...] = ()
+    prerequisites: tuple[Prerequisite, ...] = ()
 
     @model_validator(mode="after")
-    def _objectives_differ(self) -> "Resource":
+    def _keys_differ(self) -> "Resource":
         _differ([objective.key for objective in self.objectives], "objectives")
+        _differ([calculator.key for calculator in self.calculators], "calculators")
+        return self
+
+    @model_validator(mode="after")
+    def _is_rated(self) -> "Resource":
+        if self.type == "video" and self.stars is not None:
+            raise MistakeError(
+                "paths are made by stars, and videos are no part of Fast or Standard",
+                "give a video its `learning_value` alone",
+                ("stars",),
+            )
+        if self.type != "video" and self.stars is None:
+            raise MistakeError("`stars` is missing", "add a line `stars: ...`")
         return self
 
 
+class Pool(Part):
+    """Where a quiz without questions of its own draws from: all that test one of these skills."""
+
+    skills: list[Key] = Field(min_length=1)
+    types: tuple[
+        Literal["single", "multiple", "numeric", "ordering", "matching", "text", "code", "label"],
+        ...,
+    ] = ()
+
+
 class Quiz(Part):
-    """`quizzes/<key>.yaml`. An attempt draws `draw` of the questions.
+    """`quizzes/<key>.yaml`. An attempt draws `draw` of the questions, or of the pool's.
 
     The key is that of its activity too: `quiz-gguf`.
     """
@@ -137,12 +271,17 @@ class Quiz(Part):
     draw: int = Field(ge=1)
     minutes: Minutes
     skills: tuple[Key, ...] = ()
-    questions: list[AnyQuestion] = Field(min_length=1)
+    questions: list[AnyQuestion] = Field(default_factory=list)
+    pool: Pool | None = None
 
     @model_validator(mode="after")
     def _can_be_drawn(self) -> "Quiz":
         _differ([question.key for question in self.questions], "questions")
-        if self.draw > len(self.questions):
+        if (self.pool is None) is not bool(self.questions):
+            raise MistakeError(
+                "a quiz has either `questions` or a `pool`", "give it one of the two"
+            )
+        if self.questions and self.draw > len(self.questions):
             raise MistakeError(
                 f"{self.draw} questions cannot be drawn from {len(self.questions)}",
                 "draw fewer, or write more questions",
@@ -158,6 +297,30 @@ class Gate(Part):
     remediation: list[Key] = Field(min_length=1)
 
 
+class Criterion(Part):
+    """A line of a rubric."""
+
+    key: Key
+    text: Text
+    points: int = Field(ge=1, le=10)
+
+
+class TeachBack(Part):
+    """Explain it to a colleague, in writing; graded by a rubric."""
+
+    title: Text
+    prompt: Text
+    minutes: Minutes
+    skills: tuple[Key, ...] = ()
+    rubric: list[Criterion] = Field(min_length=2)
+    model_answer: Text
+
+    @model_validator(mode="after")
+    def _criteria_differ(self) -> "TeachBack":
+        _differ([criterion.key for criterion in self.rubric], "rubric")
+        return self
+
+
 class Checkpoint(Part):
     """`checkpoints/<key>.yaml`."""
 
@@ -166,6 +329,7 @@ class Checkpoint(Part):
     title: Text
     summary: Text
     gates: list[Gate] = Field(min_length=1)
+    teach_back: TeachBack | None = None
 
     @model_validator(mode="after")
     def _gates_differ(self) -> "Checkpoint":

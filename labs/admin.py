@@ -8,8 +8,9 @@ from django.http import HttpRequest
 from pydantic import ValidationError
 
 from courses.documents import MistakeError, explain
-from courses.markdown import MarkdownError, render
+from courses.markdown import MarkdownError
 from courses.models import Module, Skill
+from courses.rendering import Renderer
 from labs import kinds
 from labs.loading import LabFile, check, save_lab
 from labs.models import Artifact, Lab, Run, WorkerHost
@@ -57,7 +58,7 @@ class LabAdminForm(forms.ModelForm):
                 parameters=data["parameters"] or {},
             )
             check(self.content)
-            render(data["body"])
+            Renderer.of_database().block(data["body"])
         except ValidationError as error:
             for detail in error.errors():
                 location, problem, remedy = explain(detail, LabFile)
@@ -86,7 +87,11 @@ class LabAdmin(admin.ModelAdmin):
         """Saved by the loader of the files, so that both ways in make the same lab."""
         data = form.cleaned_data
         lab = save_lab(
-            content=form.content, body=data["body"], module=data["module"], digest=obj.digest
+            content=form.content,
+            body=data["body"],
+            module=data["module"],
+            digest=obj.digest,
+            renderer=Renderer.of_database(),
         )
         obj.pk = lab.pk
 

@@ -7,12 +7,13 @@ from django.db import transaction
 from django.urls import reverse
 from pydantic import Field, ValidationError
 
-from courses import loading
 from courses.documents import Document, MistakeError, Part, explain, read_document, validate
 from courses.files import Mistakes, located, meant
-from courses.markdown import render
+from courses.loading import digest
 from courses.models import Activity, Module, Resource
 from courses.questions.base import Key, Text
+from courses.rendering import Renderer
+from courses.saving import save_activity
 from courses.schema import Minutes, names_file
 from labs import kinds
 from labs.models import Lab
@@ -42,12 +43,13 @@ def load(path: Path, *, again: bool = False) -> int:
     mistakes = Mistakes()
     changed = 0
     keys = []
+    renderer = Renderer.of_database()
     for file in sorted(path.glob("*/labs/*.md")):
         with mistakes.collected():
             document = read_document(file)
             content = validate(document, LabFile)
             keys.append(content.key)
-            changed += _save(document, content, again=again)
+            changed += _save(document, content, renderer, again=again)
     mistakes.raise_any()
     # One without a digest came from no file: an admin added it.
     Lab.objects.exclude(key__in=keys).exclude(digest="").update(retired=True)
@@ -55,9 +57,9 @@ def load(path: Path, *, again: bool = False) -> int:
     return changed
 
 
-def _save(document: Document, content: LabFile, *, again: bool) -> bool:
-    digest = loading.digest(document)
-    if not again and Lab.objects.filter(key=content.key, digest=digest, retired=False).exists():
+def _save(document: Document, content: LabFile, renderer: Renderer, *, again: bool) -> bool:
+    current = digest(document, renderer)
+    if not again and Lab.objects.filter(key=content.key, digest=current, retired=False).exists():
         return False
     with located(document):
         if not names_file(content.key, document.path):
@@ -67,15 +69,24 @@ def _save(document: Document, content: LabFile, *, again: bool) -> bool:
                 ("key",),
             )
         module = Module.objects.get(key=document.path.parent.parent.name)
-        save_lab(content=content, body=document.body, module=module, digest=digest)
+        save_lab(
+            content=content,
+            body=document.body,
+            module=module,
+            digest=current,
+            renderer=renderer,
+        )
     return True
 
 
-def save_lab(*, content: LabFile, body: str, module: Module, digest: str) -> Lab:
+def save_lab(
+    *, content: LabFile, body: str, module: Module, digest: str, renderer: Renderer
+) -> Lab:
     """Create or update a lab with its activity. Raises MistakeError and MarkdownError."""
     parameters = check(content)
     resource = _resource(content)
-    activity = loading.save_activity(
+    own = renderer.fresh()
+    activity = save_activity(
         key=content.key,
         kind="lab",
         title=f"Lab {content.number}: {content.title}",
@@ -95,13 +106,14 @@ def save_lab(*, content: LabFile, body: str, module: Module, digest: str) -> Lab
             "kind": content.kind,
             "resource": resource,
             "body": body,
-            "body_html": render(body),
+            "body_html": own.block(body),
             "parameters": parameters,
             "minutes": content.minutes,
             "digest": digest,
             "retired": False,
         },
     )
+    own.mention(title=str(lab), url=activity.url)
     return lab
 
 

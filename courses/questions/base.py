@@ -62,7 +62,7 @@ class Question(Part, ABC):
     key: Key
     prompt: Text
     explanation: Text
-    skill: Key | None = None
+    skill: Key
 
     @abstractmethod
     def rendered(self) -> Html:

@@ -1,15 +1,14 @@
 """Numeric: the numbers in the prompt are drawn, and a formula over them gives the answer."""
 
-import html as html_escapes
 import itertools
 import math
 import re
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
-from simpleeval import SimpleEval  # type: ignore[import-untyped]
 
 from courses.documents import Location, MistakeError, Part
+from courses.formulas import FUNCTIONS, FormulaError, Number, compute, fill, written
 from courses.markdown import render
 from courses.questions.base import (
     Grade,
@@ -21,27 +20,9 @@ from courses.questions.base import (
     pick,
 )
 
-Number = int | float
-# A value drawn: a number, or several that belong together, such as a type and its block size.
+# A value drawn, as the file has it: pydantic needs the concrete types of formulas.Value.
 Value = Number | str | dict[str, Number | str]
-Values = dict[str, Value]
 
-FUNCTIONS = {
-    "abs": abs,
-    "ceil": math.ceil,
-    "exp": math.exp,
-    "floor": math.floor,
-    "log": math.log,
-    "log2": math.log2,
-    "log10": math.log10,
-    "max": max,
-    "min": min,
-    "round": round,
-    "sin": math.sin,
-    "cos": math.cos,
-    "sqrt": math.sqrt,
-}
-NAMES = {"pi": math.pi}
 # Digits with an exponent perhaps, thousands apart perhaps, then letters perhaps: "1,024.5 KiB".
 TYPED = re.compile(
     r"(?P<number>[+-]?(?:(?:\d{1,3}(?:[, ]\d{3})+|\d+)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)"
@@ -98,7 +79,7 @@ class Numeric(Question):
             for location, formula in formulas:
                 try:
                     compute(formula, values)
-                except Exception as error:  # simpleeval raises whatever the formula stumbled over
+                except FormulaError as error:
                     raise MistakeError(
                         f"`{formula}` cannot be computed for {values}: {error}",
                         f"use the parameters' names, numbers and {', '.join(FUNCTIONS)}, and"
@@ -165,7 +146,7 @@ class Numeric(Question):
         answer = compute(self.answer, self.drawn(seed))
         return (repr(float(3 * answer + 3 * self.tolerance.absolute + 1)),)
 
-    def drawn(self, seed: str) -> Values:
+    def drawn(self, seed: str) -> dict[str, Value]:
         return {name: pick(seed, name, values) for name, values in self.parameters.items()}
 
     def accepts(self, given: float, answer: float) -> bool:
@@ -214,35 +195,6 @@ class Numeric(Question):
 
     def written(self, value: float) -> str:
         return f"{written(value)} {self.unit}".rstrip()
-
-
-def compute(formula: str, values: Values) -> float:
-    """The formula's value as a finite float."""
-    result = SimpleEval(functions=FUNCTIONS, names={**NAMES, **values}).eval(formula)
-    number = float(result)
-    if not math.isfinite(number):
-        raise ValueError(f"the result is {number}")
-    return number
-
-
-def written(value: float) -> str:
-    """A number for people: whole ones in full, with thousands apart; others to six digits."""
-    if value == int(value) and abs(value) < 1e15:
-        return f"{int(value):,}"
-    return f"{value:.6g}"
-
-
-def fill(text: str, values: Values) -> str:
-    """Put the values drawn where `{name}` or `{name.part}` stands in HTML."""
-
-    def value(match: re.Match[str]) -> str:
-        name, _, part = match[1].partition(".")
-        found: Any = values.get(name)
-        if part and isinstance(found, dict):
-            found = found.get(part)
-        return match[0] if found is None else html_escapes.escape(str(found))
-
-    return re.sub(r"\{([\w.]+)\}", value, text)
 
 
 def _listed(names: dict[str, float]) -> str:

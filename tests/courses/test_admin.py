@@ -118,7 +118,7 @@ def test_an_admin_adds_a_module_and_a_resource(client: Client, olga: User) -> No
         ),
         (
             "further",
-            "prerequisites: [none]\nobjectives:\n- {key: a, text: b, earned_by: [quiz-blocks]}",
+            "prerequisites: [{key: none, reason: c}]\nobjectives:\n- {key: a, text: b, earned_by: [quiz-blocks]}",
             "Line 1: there is no resource 'none'",
         ),
     ],
@@ -161,11 +161,11 @@ def test_saving_a_question_as_it_is_makes_no_version(client: Client, olga: User)
         ("type: riddle", "there is no question type 'riddle'"),
         ("type: single\nprompt: a\nexplanation: b\nchoices: []", "Line 4: `choices` is empty"),
         (
-            "type: numeric\nprompt: a\nexplanation: b\nanswer: 1/0\ntolerance: {absolute: 0}",
-            "Line 4: `1/0` cannot be computed",
+            "type: numeric\nskill: counting\nprompt: a\nexplanation: b\nanswer: 1/0\ntolerance: {absolute: 0}",
+            "Line 5: `1/0` cannot be computed",
         ),
         (
-            "type: ordering\nprompt: $2^{n$\nexplanation: b\nitems: [a, b, c]",
+            "type: ordering\nprompt: $2^{n$\nskill: counting\nexplanation: b\nitems: [a, b, c]",
             "Line 2: this formula has unpaired braces",
         ),
         (

@@ -95,7 +95,7 @@ def test_a_folder_without_a_course_says_so(tmp_path: Path) -> None:
 def test_all_mistakes_are_told_at_once_in_order(files: Path) -> None:
     change(files, QUIZ, "draw: 4", "draw: 9")
     change(files, BALLS, "stars: 2", "stars: 9")
-    change(files, BALLS, "type: video", "type: film")
+    change(files, BALLS, "type: guide", "type: film")
     with pytest.raises(CourseFileError) as raised:
         loading.load(files)
     places = [f"{mistake.path.name}:{mistake.line}" for mistake in raised.value]

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from courses import attempts, evidence, loading
+from courses.documents import CourseFileError
 from courses.models import (
     Activity,
     Gate,
@@ -135,7 +136,7 @@ def test_nothing_of_a_broken_course_replaces_the_good_one(files: Path) -> None:
     loading.load(files)
     change(files, "resources/01-balls.md", "title: Balls", "title: Bowls")
     change(files, "resources/02-blocks.md", "$2^n$", "$2^{n$")
-    with pytest.raises(loading.CourseFileError):
+    with pytest.raises(CourseFileError):
         loading.load(files)
     assert Resource.objects.get(key="balls").title == "Balls"
 

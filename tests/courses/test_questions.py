@@ -10,7 +10,7 @@ from courses.questions import AnyQuestion, parse
 from courses.questions.base import WrongFormError
 
 SEEDS = [str(seed) for seed in range(20)]
-COMMON = {"key": "q", "prompt": "What?", "explanation": "Because of *that*."}
+COMMON = {"key": "q", "skill": "counting", "prompt": "What?", "explanation": "Because of *that*."}
 SINGLE = {
     **COMMON,
     "type": "single",

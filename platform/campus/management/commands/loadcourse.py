@@ -11,6 +11,7 @@ from django.db import transaction
 
 import courses.loading
 import labs.loading
+from courses.documents import CourseFileError
 
 
 def load(path: Path, *, again: bool = False) -> courses.loading.Loaded:
@@ -33,7 +34,7 @@ class Command(BaseCommand):
         started = time.monotonic()
         try:
             loaded = load(path, again=again)
-        except courses.loading.CourseFileError as error:
+        except CourseFileError as error:
             raise CommandError(f"{error}\nNothing was loaded.") from error
         seconds = time.monotonic() - started
         self.stdout.write(
