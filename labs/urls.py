@@ -1,6 +1,6 @@
 from django.urls import path
 
-from labs import views
+from labs import figures, views
 
 app_name = "labs"
 
@@ -21,4 +21,8 @@ run_urls = [
     path("runs/<int:pk>/files/<str:name>", views.artifact, name="artifact"),
 ]
 
-urlpatterns = lab_urls + run_urls
+figure_urls = [
+    path("figures/<slug:name>.json", figures.figure, name="figure"),
+]
+
+urlpatterns = lab_urls + run_urls + figure_urls

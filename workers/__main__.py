@@ -13,7 +13,7 @@ import types
 from dataclasses import MISSING, asdict, fields, is_dataclass
 from typing import Any, NoReturn, get_args, get_origin, get_type_hints
 
-from workers import catalogue
+from workers import catalogue, figures
 from workers.errors import BadRequestError, EngineError
 from workers.events import Event, to_json
 from workers.kinds import KINDS, Kind
@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> int:
         options = vars(_parser().parse_args(arguments))
         indent = None if options.pop("json") else 2
         command = options.pop("command")
-        result = _models() if command == "models" else asdict(_run(KINDS[command], options))
+        result = _result(command, options)
     except EngineError as error:
         return _fail(str(error))
     except KeyboardInterrupt:
@@ -48,6 +48,14 @@ def main(arguments: list[str]) -> int:
 def _fail(message: str) -> int:
     print(json.dumps({"error": message}, ensure_ascii=False), flush=True)  # noqa: T201
     return 1
+
+
+def _result(command: str, options: dict[str, Any]) -> dict[str, Any]:
+    if command == "models":
+        return _models()
+    if command == "figure":
+        return asdict(figures.compute(options["name"]))
+    return asdict(_run(KINDS[command], options))
 
 
 def _models() -> dict[str, Any]:
@@ -78,6 +86,8 @@ def _parser() -> Parser:
     parser = Parser(prog="python -m workers", description="The engine of Inference Campus.")
     commands = parser.add_subparsers(dest="command", required=True, parser_class=Parser)
     commands.add_parser("models", help="List the teaching models and texts.")
+    figure = commands.add_parser("figure", help="What an interactive figure of a reading shows.")
+    figure.add_argument("name", choices=sorted(figures.FIGURES))
     for kind in KINDS.values():
         summary = (kind.request.__doc__ or "").partition("\n")[0]
         _add_options(commands.add_parser(kind.name, help=summary), kind.request)

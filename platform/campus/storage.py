@@ -2,9 +2,9 @@
 
 from django.contrib.staticfiles.storage import ManifestStaticFilesStorage
 
-# `import { draw } from "./chart.js";`
+# `import { draw } from "./chart.js";` and `import { mount } from "../figure.js";`
 IMPORT = (
-    r'(?P<matched>import (?P<names>\{[^}]*\}) from "(?P<url>\./[^"]+)";)',
+    r'(?P<matched>import (?P<names>\{[^}]*\}) from "(?P<url>\.\.?/[^"]+)";)',
     'import %(names)s from "%(url)s";',
 )
 

@@ -50,3 +50,20 @@ def test_a_removed_folder_is_filled_again(style: Path, settings: Settings) -> No
     (settings.STATIC_ROOT / "style.css").unlink()
     collect_static()
     assert (settings.STATIC_ROOT / "style.css").exists()
+
+
+def test_modules_import_each_other_by_the_collected_names(style: Path, settings: Settings) -> None:
+    scripts = style.parent / "js"
+    (scripts / "figures").mkdir(parents=True)
+    (scripts / "figure.js").write_text("export const mount = 1;\n")
+    (scripts / "live.js").write_text('import { mount } from "./figure.js";\n')
+    (scripts / "figures" / "norms.js").write_text(
+        'import {\n  mount,\n} from "../figure.js";\nmount();\n'
+    )
+    collect_static()
+    collected = settings.STATIC_ROOT / "js"
+    (name,) = (path.name for path in collected.glob("figure.*.js"))
+    (live,) = collected.glob("live.*.js")
+    (norms,) = (collected / "figures").glob("norms.*.js")
+    assert f'from "./{name}"' in live.read_text()
+    assert f'from "../{name}"' in norms.read_text()
