@@ -107,15 +107,14 @@ class Calculator(Part):
     @model_validator(mode="after")
     def _computes(self) -> "Calculator":
         names: set[str] = set()
-        for place, items in (("inputs", self.inputs), ("results", self.results)):
-            for index, item in enumerate(items):
-                if item.name in names:
-                    raise MistakeError(
-                        f"`{item.name}` stands here twice",
-                        "give each a name of its own",
-                        (place, index, "name"),
-                    )
-                names.add(item.name)
+        named = [(("inputs", index), item.name) for index, item in enumerate(self.inputs)]
+        named += [(("results", index), item.name) for index, item in enumerate(self.results)]
+        for place, name in named:
+            if name in names:
+                raise MistakeError(
+                    f"`{name}` stands here twice", "give each a name of its own", (*place, "name")
+                )
+            names.add(name)
         known: dict[str, Number] = dict(self.defaults)
         for index, result in enumerate(self.results):
             try:

@@ -1,7 +1,7 @@
 """Diagrams of the course: SVG files that may hold shapes, words and classes, and nothing else.
 
-Colours come from classes alone, so that a diagram fits both themes; `title` and `desc` tell in words
-what is drawn.
+Colours come from classes alone, so that a diagram fits both themes; `title` and `desc` tell in
+words what is drawn.
 """
 
 import re

@@ -11,6 +11,7 @@ observations they come out the same, for each is built by the same steps in the 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from courses.models import Evidence, Mastery, Observation, Skill
@@ -25,6 +26,8 @@ WEIGHT: Mapping[str, int] = {
     Kind.EXERCISE: 3,
     Kind.LAB: 3,
 }
+# The same in words, for the page that shows the formula.
+WEIGHTS = [(Kind(kind).label, weight) for kind, weight in WEIGHT.items()]
 FADING = 0.8
 DOUBT = 0.5
 MASTERED = 0.8
@@ -35,7 +38,7 @@ GOOD = 0.8
 
 @dataclass(frozen=True)
 class Sums:
-    """The two sums of the formula, how many observations they hold, and the kinds that were good."""
+    """The two sums of the formula, how many observations they hold, and which kinds were good."""
 
     points: float = 0.0
     weight: float = 0.0
@@ -130,7 +133,7 @@ class Standing:
         """What stands between the student and mastery, in words."""
         words = []
         if self.mastery < MASTERED:
-            words.append(f"mastery is {self.percent} %, and {MASTERED:.0%} is needed")
+            words.append(f"mastery is {self.percent} %, and {100 * MASTERED:.0f} % is needed")
         if self.skill.competency and len(self.kinds) < KINDS_NEEDED:
             known = " and ".join(Kind(kind).label.lower() for kind in sorted(self.kinds))
             words.append(
@@ -174,6 +177,16 @@ def standings(student: User | None) -> list[Standing]:
 
     tops = [standing(skill) for skill in skills if skill.pk not in below]
     return sorted(tops, key=lambda top: not top.skill.competency)
+
+
+def standing_of(skill: Skill, standings: Iterable[Standing]) -> Standing:
+    """The one of this skill, wherever it is among them or their parts."""
+    for standing in standings:
+        if standing.skill.pk == skill.pk:
+            return standing
+        with suppress(LookupError):
+            return standing_of(skill, standing.parts)
+    raise LookupError(skill.key)
 
 
 @dataclass(frozen=True)

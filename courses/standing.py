@@ -1,6 +1,6 @@
 """Where a student stands in the course, and what comes next: read from the database, not stored."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -31,24 +31,28 @@ class Record:
     """What a student has: of each activity the best evidence and the first pass, places read.
 
     `best` and `passes` are by the primary keys of activities, `places` by those of resources, the
-    latest first.
+    latest first. `evidence` is all of it, the latest first too.
     """
 
     best: dict[int, Evidence]
     passes: dict[int, Evidence]
     places: dict[int, Place]
+    evidence: tuple[Evidence, ...] = ()
 
     @classmethod
     def of(cls, evidence: Iterable[Evidence], places: Iterable[Place]) -> "Record":
         best: dict[int, Evidence] = {}
         passes: dict[int, Evidence] = {}
-        for row in sorted(evidence, key=lambda row: row.pk):
+        rows = sorted(evidence, key=lambda row: row.pk)
+        for row in rows:
             if row.passed:
                 passes.setdefault(row.activity_id, row)
             known = best.get(row.activity_id)
             if known is None or (row.passed, row.score) >= (known.passed, known.score):
                 best[row.activity_id] = row
-        return cls(best, passes, {place.resource_id: place for place in places})
+        return cls(
+            best, passes, {place.resource_id: place for place in places}, tuple(reversed(rows))
+        )
 
 
 def record_of(user: User | AnonymousUser) -> Record:
@@ -56,7 +60,7 @@ def record_of(user: User | AnonymousUser) -> Record:
     if not isinstance(user, User):
         return Record({}, {}, {})
     return Record.of(
-        Evidence.objects.filter(student=user),
+        Evidence.objects.filter(student=user).select_related("activity"),
         Place.objects.filter(student=user).order_by("-at"),
     )
 
@@ -88,7 +92,11 @@ class Unit:
 
     @property
     def is_done(self) -> bool:
-        return self.earned == len(self.aims)
+        """Whether all is earned that can be: what is announced for later holds nobody up."""
+        return bool(self.earned) and all(
+            aim.earned or not any(activity.is_open for activity in aim.activities)
+            for aim in self.aims
+        )
 
 
 def units(resources: QuerySet[Resource], record: Record) -> list[Unit]:
@@ -174,6 +182,10 @@ class Stop:
     def passed(self) -> int:
         return sum(barrier.is_passed for barrier in self.barriers)
 
+    @property
+    def is_passed(self) -> bool:
+        return self.passed == len(self.barriers)
+
 
 def stops(record: Record, *, module: Module | None = None) -> list[Stop]:
     """The checkpoints of a module, or all, each with its gates. One query."""
@@ -207,13 +219,9 @@ ACTIONS = {"quiz": "Take the quiz", "lab": "Do the lab"}
 
 
 def next_step(
-    units: Sequence[Unit],
-    record: Record,
-    *,
-    open_attempt: QuizAttempt | None = None,
-    stops: Iterable[Stop] = (),
+    agenda: Iterable[Unit | Stop], record: Record, *, open_attempt: QuizAttempt | None = None
 ) -> Step | None:
-    """The first thing undone: an attempt begun, then reading by reading, then the checkpoints."""
+    """The first thing undone: an attempt begun, else what comes first in the agenda."""
     if open_attempt:
         return Step(
             f"Quiz: {open_attempt.quiz.title}",
@@ -221,24 +229,37 @@ def next_step(
             open_attempt.get_absolute_url(),
             "It is open, and your answers so far are kept.",
         )
-    for item in units:
-        resource = item.resource
-        if not item.is_done and item.place is None:
-            url = resource.get_absolute_url()
-            return Step(resource.title, "Read it", url, "Next in the module.", resource.minutes)
-        for activity, passed in item.activities:
-            if not item.is_done and activity.is_open and not passed:
-                tried = "Not passed yet; it" if activity.pk in record.best else "It"
-                return Step(
-                    activity.title,
-                    ACTIONS.get(activity.kind, "Do it"),
-                    activity.url,
-                    f"{tried} earns objectives of {resource.title}.",
-                    activity.minutes,
-                )
-    for stop in stops:
-        if any(barrier.can_be_tried and not barrier.is_passed for barrier in stop.barriers):
-            url = stop.checkpoint.get_absolute_url()
-            reason = "Not all of its gates are open yet."
-            return Step(str(stop.checkpoint), "Go to the checkpoint", url, reason)
+    steps = (
+        _step_of(item, record) if isinstance(item, Unit) else _step_at(item) for item in agenda
+    )
+    return next((step for step in steps if step), None)
+
+
+def _step_of(unit: Unit, record: Record) -> Step | None:
+    """What is next in a reading: to read it, then what earns its objectives."""
+    resource = unit.resource
+    if unit.is_done:
+        return None
+    if unit.place is None and not unit.earned:
+        url = resource.get_absolute_url()
+        action = "Watch it" if resource.type == Resource.Type.VIDEO else "Read it"
+        return Step(resource.title, action, url, "Next in the module.", resource.minutes)
+    for activity, passed in unit.activities:
+        if activity.is_open and not passed:
+            tried = "Not passed yet; it" if activity.pk in record.best else "It"
+            return Step(
+                activity.title,
+                ACTIONS.get(activity.kind, "Do it"),
+                activity.url,
+                f"{tried} earns objectives of {resource.title}.",
+                activity.minutes,
+            )
     return None
+
+
+def _step_at(stop: Stop) -> Step | None:
+    if not any(barrier.can_be_tried and not barrier.is_passed for barrier in stop.barriers):
+        return None
+    url = stop.checkpoint.get_absolute_url()
+    reason = "Not all of its gates are open yet."
+    return Step(str(stop.checkpoint), "Go to the checkpoint", url, reason)

@@ -11,6 +11,9 @@ from django.utils import timezone
 from courses.models.content import Activity, Module, Resource
 from courses.models.querysets import OwnedQuerySet, PublishedQuerySet
 
+# The share of a rubric's points that passes a teach-back.
+PASS_MARK = 0.8
+
 
 class Checkpoint(models.Model):
     """A stop where a student shows what has been learnt so far."""
@@ -129,6 +132,15 @@ class Explanation(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("courses:explanation", args=(self.pk,))
+
+    @property
+    def passed(self) -> bool:
+        return self.score is not None and self.score >= PASS_MARK
+
+    @property
+    def is_self_assessed(self) -> bool:
+        """Whether the grade is the student's own."""
+        return self.graded_by_id is not None and self.graded_by_id == self.student_id
 
 
 def _code() -> str:

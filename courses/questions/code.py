@@ -26,10 +26,12 @@ def tokens(line: str, language: str) -> tuple[str, ...] | None:
     if language != "python":
         return tuple(line.split())
     try:
-        found = tokenize.generate_tokens(io.StringIO(line).readline)
-        return tuple(token.string for token in found if token.string.strip())
-    except (tokenize.TokenError, IndentationError, SyntaxError):
+        found = list(tokenize.generate_tokens(io.StringIO(line).readline))
+    except (tokenize.TokenError, SyntaxError):
         return None
+    if any(token.type == tokenize.ERRORTOKEN and token.string.strip() for token in found):
+        return None
+    return tuple(token.string for token in found if token.string.strip())
 
 
 class Slip(Part):
@@ -124,7 +126,10 @@ class Code(Question):
         if len(response) != 1 or "\n" in response[0] or len(response[0]) > LONGEST:
             raise WrongFormError(f"One line is asked for. {self.expected}")
         if tokens(response[0], self.language) is None:
-            raise WrongFormError(f"A bracket or a quote is left open. {self.expected}")
+            raise WrongFormError(
+                f"That is no {self.language.title()}; is a bracket or a quote left open?"
+                f" {self.expected}"
+            )
 
     def grade(self, html: Html, seed: str, response: Response) -> Grade:
         given = "".join(response)

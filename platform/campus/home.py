@@ -2,10 +2,11 @@
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from courses import standing
-from courses.models import Module, QuizAttempt, Resource
+from courses import plan, track
+from courses.models import Module, QuizAttempt
 from labs.models import Run
 from people.models import User
 
@@ -16,29 +17,29 @@ RECENT_RUNS = 4
 def home(request: HttpRequest) -> HttpResponse:
     if not isinstance(request.user, User):
         return render(request, "campus/welcome.html", {"modules": Module.objects.published()})
-    record = standing.record_of(request.user)
-    units = standing.units(Resource.objects.published().filter(module__locked=False), record)
-    stops = standing.stops(record)
+    module = track.current_module()
+    if module is None:
+        return render(request, "campus/welcome.html", {"modules": ()})
+    found = track.of(request.user, module)
     attempt = (
         QuizAttempt.objects.filter(student=request.user, submitted_at=None)
         .select_related("quiz")
         .order_by("-started_at")
         .first()
     )
-    step = standing.next_step(units, record, open_attempt=attempt, stops=stops)
-    latest = next(iter(record.places), None)
-    left = next((unit for unit in units if unit.resource.pk == latest), None)
+    latest = next(iter(found.record.places), None)
     runs = Run.objects.owned_by(request.user).select_related("lab")
     return render(
         request,
         "campus/home.html",
         {
-            "units": units,
-            "left": left,
-            "step": step,
-            "stops": stops,
+            "track": found,
+            "left": next((unit for unit in found.units if unit.resource.pk == latest), None),
+            "step": found.step(open_attempt=attempt),
+            "schedule": found.plan
+            and plan.schedule(
+                found.plan, found.on_path, found.stops, found.record, on=timezone.localdate()
+            ),
             "runs": runs.defer("result", "grade_detail")[:RECENT_RUNS],
-            "earned": sum(unit.earned for unit in units),
-            "total": sum(len(unit.aims) for unit in units),
         },
     )

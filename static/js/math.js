@@ -1,7 +1,7 @@
 // Chromium gives every root the width of the font's widest root sign, and so leaves a gap behind
 // it. Where the box is wider than sign and contents, the difference is taken back.
 
-async function tighten(root) {
+export async function tighten(root) {
   const signs = [...root.querySelectorAll("msqrt")].reverse(); // Inner ones before outer ones.
   if (!signs.length) return;
   await document.fonts.ready;

@@ -50,6 +50,7 @@ EXCEPTIONS = {
     "labs:cancel": "POST only.",
     "labs:conclude": "GET is not allowed; the form is on the page labs:run.",
     "labs:events": "An event stream.",
+    "labs:figure": "JSON, drawn by the figures of courses:resource.",
     "labs:run_csv": "A file.",
     "labs:run_json": "JSON.",
     "labs:start": "POST only.",

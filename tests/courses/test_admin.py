@@ -61,12 +61,12 @@ def test_an_admin_edits_a_resource_and_the_page_shows_it(client: Client, olga: U
     client.force_login(olga)
     blocks = Resource.objects.get(key="blocks")
     changed = form(client, url(blocks), title="Bricks", body="## Bricks\n\nThere are $2^k$.")
-    changed["further"] = changed["further"].replace("Count blocks", "Count *bricks*")
+    changed["further"] = changed["further"].replace("Tell blocks apart", "Tell *bricks* apart")
     client.post(url(blocks), changed)
     html = client.get("/resources/blocks/").content.decode()
     assert "<h1>Bricks</h1>" in html
     assert '<h2 id="bricks">' in html
-    assert "Count <em>bricks</em>" in html
+    assert "Tell <em>bricks</em> apart" in html
 
 
 def test_an_admin_adds_a_module_and_a_resource(client: Client, olga: User) -> None:
@@ -118,7 +118,8 @@ def test_an_admin_adds_a_module_and_a_resource(client: Client, olga: User) -> No
         ),
         (
             "further",
-            "prerequisites: [{key: none, reason: c}]\nobjectives:\n- {key: a, text: b, earned_by: [quiz-blocks]}",
+            "prerequisites: [{key: none, reason: c}]\n"
+            "objectives:\n- {key: a, text: b, earned_by: [quiz-blocks]}",
             "Line 1: there is no resource 'none'",
         ),
     ],
@@ -161,7 +162,8 @@ def test_saving_a_question_as_it_is_makes_no_version(client: Client, olga: User)
         ("type: riddle", "there is no question type 'riddle'"),
         ("type: single\nprompt: a\nexplanation: b\nchoices: []", "Line 4: `choices` is empty"),
         (
-            "type: numeric\nskill: counting\nprompt: a\nexplanation: b\nanswer: 1/0\ntolerance: {absolute: 0}",
+            "type: numeric\nskill: counting\nprompt: a\nexplanation: b\n"
+            "answer: 1/0\ntolerance: {absolute: 0}",
             "Line 5: `1/0` cannot be computed",
         ),
         (

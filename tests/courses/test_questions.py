@@ -46,7 +46,45 @@ NUMERIC = {
     "slips": [{"answer": "n", "misconception": "Each has {t.bytes} bytes."}],
 }
 ORDERING = {**COMMON, "type": "ordering", "items": ["Base", "Walls", "Roof", "Flag"]}
-ALL = [SINGLE, MULTIPLE, NUMERIC, ORDERING]
+MATCHING = {
+    **COMMON,
+    "type": "matching",
+    "pairs": [
+        {"left": "Cube", "right": "Six sides"},
+        {"left": "Ball", "right": "No sides"},
+        {"left": "Dice", "right": "Six sides"},
+        {"left": "Pyramid", "right": "Five sides"},
+    ],
+    "extra": ["Nine sides"],
+}
+TEXT = {
+    **COMMON,
+    "type": "text",
+    "form": "One word.",
+    "answers": ["Q4_K_M", "kv cache"],
+    "slips": [{"answers": ["Q4_K_S"], "misconception": "That is the small one; you forgot M."}],
+}
+CODE = {
+    **COMMON,
+    "type": "code",
+    "code": "def padding(o, A):\n    return ____\n",
+    "answers": ["(A - o % A) % A", "-o % A"],
+    "cases": [{"o": 12345, "A": 32}, {"o": 64, "A": 32}],
+    "slips": [{"answers": ["A - o % A"], "misconception": "At a multiple you forgot zero."}],
+}
+LABEL = {
+    **COMMON,
+    "type": "label",
+    "diagram": "tower",
+    "marks": [
+        {"mark": "A", "text": "Base"},
+        {"mark": "B", "text": "Walls"},
+        {"mark": "C", "text": "Roof"},
+    ],
+    "extra": ["Cellar"],
+}
+DRAWN = [SINGLE, MULTIPLE, NUMERIC, ORDERING, MATCHING, LABEL]
+ALL = [*DRAWN, TEXT, CODE]
 
 
 def of(content: dict[str, Any], **changes: Any) -> AnyQuestion:
@@ -63,7 +101,10 @@ def test_what_is_shown_holds_nothing_of_the_answer(content: dict[str, Any]) -> N
     question = of(content)
     for seed in SEEDS:
         shown = json.dumps(question.shown(question.rendered(), seed, ()))
-        for secret in ("correct", "Because", "forgot", "Colour", "misconception", "34", "18"):
+        for secret in (
+            *("correct", "Because", "forgot", "Colour", "misconception", "34", "18"),
+            *("Q4_K_M", "% A"),
+        ):
             assert secret not in shown
 
 
@@ -76,7 +117,7 @@ def test_a_blank_scores_nothing_and_is_told_from_an_answer(content: dict[str, An
     assert question.grade(question.rendered(), "1", ()).score == 0
 
 
-@pytest.mark.parametrize("content", ALL, ids=lambda content: content["type"])
+@pytest.mark.parametrize("content", DRAWN, ids=lambda content: content["type"])
 def test_the_same_seed_draws_the_same_and_other_seeds_differ(content: dict[str, Any]) -> None:
     question = of(content)
     html = question.rendered()
@@ -215,3 +256,104 @@ def test_the_tolerance_is_kept(tolerance: dict[str, float], typed: str, score: f
         slips=[],
     )  # fmt: skip
     assert question.grade(question.rendered(), "1", [typed]).score == score
+
+
+def assigned(question: AnyQuestion, seed: str, choice: dict[str, str]) -> list[str]:
+    """The response that gives each left side the right side named."""
+    shown = question.shown(question.rendered(), seed, ())
+    values = {option["text"]: option["value"] for option in shown["options"]}
+    return [values[choice[item["html"]]] for item in shown["items"]]
+
+
+def test_matching_takes_the_same_right_side_for_several() -> None:
+    question = of(MATCHING)
+    pairs = {
+        "Cube": "Six sides",
+        "Ball": "No sides",
+        "Dice": "Six sides",
+        "Pyramid": "Five sides",
+    }
+    for seed in SEEDS:
+        response = assigned(question, seed, pairs)
+        assert question.grade(question.rendered(), seed, response).score == 1
+
+
+def test_matching_credits_each_line_and_tells_what_fits() -> None:
+    question = of(MATCHING)
+    pairs = {
+        "Cube": "Six sides",
+        "Ball": "Nine sides",
+        "Dice": "No sides",
+        "Pyramid": "Five sides",
+    }
+    grade = question.grade(question.rendered(), "4", assigned(question, "4", pairs))
+    assert grade.score == 0.5
+    told = {item["html"]: (item["given"], item["right"]) for item in grade.feedback["items"]}
+    assert told["Ball"] == ("Nine sides", "No sides")
+    assert told["Dice"] == ("No sides", "Six sides")
+
+
+@pytest.mark.parametrize("response", [["0"], ["0", "1", "", "2"], ["0", "1", "2", "9"], ["x"] * 4])
+def test_every_line_of_a_matching_needs_a_choice(response: list[str]) -> None:
+    with pytest.raises(WrongFormError, match="for every line"):
+        of(MATCHING).check(response)
+
+
+def test_letters_to_label_stay_in_their_order() -> None:
+    question = of(LABEL)
+    html = {**question.rendered(), "diagram": "<svg>tower</svg>"}
+    for seed in SEEDS:
+        shown = question.shown(html, seed, ())
+        assert [item["html"] for item in shown["items"]] == ["A", "B", "C"]
+        assert shown["diagram"] == "<svg>tower</svg>"
+
+
+@pytest.mark.parametrize("typed", ["q4 k m", "Q4-K-M", "Q4_K_M.", "KV-Cache", " kv  cache"])
+def test_case_spaces_and_punctuation_of_a_text_do_not_count(typed: str) -> None:
+    question = of(TEXT)
+    question.check([typed])
+    assert question.grade(question.rendered(), "1", [typed]).score == 1
+
+
+def test_a_text_that_slips_is_told_why() -> None:
+    question = of(TEXT)
+    grade = question.grade(question.rendered(), "1", ["q4_k_s"])
+    assert grade.score == 0
+    assert "the small one" in grade.feedback["misconception"]
+
+
+@pytest.mark.parametrize("response", [["?!"], ["a", "b"], ["x" * 101]])
+def test_a_text_of_the_wrong_form_says_what_is_asked_for(response: list[str]) -> None:
+    with pytest.raises(WrongFormError, match="One word"):
+        of(TEXT).check(response)
+
+
+@pytest.mark.parametrize(
+    "typed", ["(A-o%A)%A", "-o % A", "( A - (o % A) ) % A", "(-o) % A", "(A * 7 - o) % A"]
+)
+def test_whatever_computes_the_same_fills_the_gap(typed: str) -> None:
+    question = of(CODE)
+    assert question.grade(question.rendered(), "1", [typed]).score == 1
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["A - o % A", "o % A", "0", "__import__('os').system('true')", "o.__class__", "9**9**9"],
+)
+def test_what_computes_something_else_does_not_and_nothing_typed_is_run(typed: str) -> None:
+    question = of(CODE)
+    question.check([typed])
+    assert question.grade(question.rendered(), "1", [typed]).score == 0
+
+
+def test_without_cases_the_tokens_decide() -> None:
+    question = of(CODE, code="x = ____", answers=["q @ k.T / np.sqrt(d)"], cases=[], slips=[])
+    html = question.rendered()
+    assert question.grade(html, "1", ["q@k.T/np.sqrt( d )"]).score == 1
+    assert question.grade(html, "1", ["q @ k / np.sqrt(d)"]).score == 0
+
+
+@pytest.mark.parametrize("typed", ["(A - o", "'A", "A\nB"])
+def test_a_line_left_open_is_of_the_wrong_form(typed: str) -> None:
+    with pytest.raises(WrongFormError, match="Only what stands in the gap"):
+        of(CODE).check([typed])

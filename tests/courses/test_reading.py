@@ -35,7 +35,7 @@ def test_a_page_shows_every_field_of_its_file(client: Client) -> None:
         "30 min",
         "Everything is made of <strong>blocks</strong>",
         "1 Shapes",
-        "Count blocks",
+        "Tell blocks apart",
         "Build a house.",
         "Stack three blocks.",
         "Why do towers fall?",

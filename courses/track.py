@@ -1,0 +1,64 @@
+"""A student in a module: the path chosen, the readings on it, and what comes next."""
+
+from dataclasses import dataclass
+
+from django.contrib.auth.models import AnonymousUser
+
+from courses import paths, plan, standing
+from courses.models import Module, Path, QuizAttempt, Resource, StudyPlan
+from people.models import User
+
+
+@dataclass(frozen=True)
+class Track:
+    """`units` are all readings of the module in their order; `on_path` those of the path."""
+
+    module: Module
+    plan: StudyPlan | None
+    record: standing.Record
+    units: list[standing.Unit]
+    on_path: list[standing.Unit]
+    stops: list[standing.Stop]
+
+    @property
+    def path(self) -> Path:
+        """Who has not chosen yet is shown Standard."""
+        return Path(self.plan.path) if self.plan else Path.STANDARD
+
+    @property
+    def beyond(self) -> list[standing.Unit]:
+        """The readings that the path leaves out."""
+        return [unit for unit in self.units if unit not in self.on_path]
+
+    @property
+    def earned(self) -> int:
+        return sum(unit.earned for unit in self.units)
+
+    @property
+    def total(self) -> int:
+        return sum(len(unit.aims) for unit in self.units)
+
+    def step(self, *, open_attempt: QuizAttempt | None = None) -> standing.Step | None:
+        agenda = plan.agenda(self.module, self.on_path, self.stops)
+        return standing.next_step(agenda, self.record, open_attempt=open_attempt)
+
+
+def of(user: User | AnonymousUser, module: Module) -> Track:
+    """Six queries, whatever the size of the module; three for somebody who is not signed in."""
+    chosen = plan.chosen(user.pk, module) if isinstance(user, User) else None
+    record = standing.record_of(user)
+    units = standing.units(Resource.objects.published().filter(module=module), record)
+    rule = paths.RULES[chosen.path if chosen else Path.STANDARD]
+    return Track(
+        module=module,
+        plan=chosen,
+        record=record,
+        units=units,
+        on_path=[unit for unit in units if rule.holds(unit.resource)],
+        stops=standing.stops(record, module=module),
+    )
+
+
+def current_module() -> Module | None:
+    """The module that is studied: the first one that is open."""
+    return Module.objects.published().filter(locked=False).first()

@@ -1,0 +1,1 @@
+"""The pages of the course, a module a part of it."""

@@ -1,0 +1,117 @@
+"""The path through a module and its plan with dates."""
+
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_http_methods
+
+from courses import calendar, paths, placement, track
+from courses import plan as plans
+from courses.models import AdvancedReading, Module, Path, StudyPlan
+from people.requests import SignedInRequest
+
+
+class PlanForm(forms.ModelForm):  # type: ignore[type-arg]
+    path = forms.ChoiceField(choices=Path.choices, widget=forms.RadioSelect)
+
+    class Meta:
+        model = StudyPlan
+        fields = ("path", "starts_on", "hours_a_week")
+        labels: ClassVar = {"starts_on": "I begin on", "hours_a_week": "Hours I have a week"}
+        widgets: ClassVar = {"starts_on": forms.DateInput(attrs={"type": "date"})}
+
+    def clean_starts_on(self) -> Any:
+        """Within a year of today: a mistyped year makes no plan."""
+        starts_on = self.cleaned_data["starts_on"]
+        if abs(starts_on - timezone.localdate()) > timedelta(days=366):
+            raise forms.ValidationError("Choose a day within a year of today.")
+        return starts_on
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def plan(request: SignedInRequest, key: str) -> HttpResponse:
+    """The dated plan, and the form that chooses path, start and hours."""
+    module = get_object_or_404(Module.objects.published().filter(locked=False), key=key)
+    found = track.of(request.user, module)
+    proposal = None if found.plan else placement.proposal(request.user)
+    form = PlanForm(
+        request.POST or None, instance=found.plan or _proposed(request, module, proposal)
+    )
+    if request.method == "POST" and form.is_valid():
+        chosen = form.save()
+        messages.success(
+            request, f"Your path is {chosen.get_path_display()}. Nothing you did is lost."
+        )
+        return redirect("courses:plan", module.key)
+    schedule = found.plan and plans.schedule(
+        found.plan, found.on_path, found.stops, found.record, on=timezone.localdate()
+    )
+    return render(
+        request,
+        "courses/plan.html",
+        {
+            "module": module,
+            "form": form,
+            "choices": paths.choices(module, (unit.resource for unit in found.units)),
+            "schedule": schedule,
+            "weeks": module.plan.get("weeks", ()),
+            "proposal": proposal,
+        },
+        status=422 if form.errors else 200,
+    )
+
+
+def _proposed(
+    request: SignedInRequest, module: Module, proposal: placement.Proposal | None
+) -> StudyPlan:
+    """What the form holds before anything was chosen: the diagnostic's path, the cohort's start."""
+    cohort = request.user.cohorts.order_by("-starts_on").first()
+    return StudyPlan(
+        student=request.user,
+        module=module,
+        path=proposal.path if proposal else Path.STANDARD,
+        starts_on=cohort.starts_on if cohort else timezone.localdate(),
+    )
+
+
+@login_required
+@require_GET
+def ical(request: SignedInRequest, key: str) -> HttpResponse:
+    """The plan for a calendar program."""
+    module = get_object_or_404(Module.objects.published(), key=key)
+    found = track.of(request.user, module)
+    if found.plan is None:
+        return redirect("courses:plan", module.key)
+    schedule = plans.schedule(
+        found.plan, found.on_path, found.stops, found.record, on=timezone.localdate()
+    )
+    return HttpResponse(
+        calendar.ical(schedule, address=request.build_absolute_uri("/")),
+        content_type="text/calendar; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{module.key}.ics"'},
+    )
+
+
+@login_required
+@require_GET
+def advanced(request: SignedInRequest, key: str) -> HttpResponse:
+    """What to read after the checkpoints; before, it is named and not linked."""
+    module = get_object_or_404(Module.objects.published().filter(locked=False), key=key)
+    found = track.of(request.user, module)
+    return render(
+        request,
+        "courses/advanced.html",
+        {
+            "module": module,
+            "readings": AdvancedReading.objects.filter(module=module),
+            "stops": found.stops,
+            "unlocked": bool(found.stops) and all(stop.is_passed for stop in found.stops),
+        },
+    )
