@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints, model_validator
 
 from courses.documents import MistakeError, Part
-from courses.formulas import FormulaError, Number, compute, written
+from courses.formulas import FormulaError, Number, compute, printed, written
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]*$", max_length=30)]
 Text = Annotated[str, StringConstraints(min_length=1)]
@@ -162,7 +162,7 @@ class Calculator(Part):
             try:
                 results = self.results_of(numbers)
                 lines = [
-                    Line(item.label, written(results[item.name], item.digits), item.unit)
+                    Line(item.label, printed(written(results[item.name], item.digits)), item.unit)
                     for item in self.results
                 ]
             except FormulaError as error:

@@ -31,6 +31,8 @@ FUNCTIONS = {
 NAMES = {"pi": math.pi}
 # `{= formula }` or `{= formula :.2f }` in a text.
 COMPUTED = re.compile(r"\{=\s*(?P<formula>[^{}]+?)\s*(?::\s*(?P<format>[,\w.+%]+)\s*)?\}")
+# Code and mathematics.
+LITERAL = re.compile(r"(```.*?```|\$\$.*?\$\$|\$[^$\n]*\$|`[^`\n]*`)", re.DOTALL)
 
 
 class FormulaError(ValueError):
@@ -58,18 +60,32 @@ def written(value: float, digits: int = 6) -> str:
     return f"{value:.{digits}g}"
 
 
+def printed(number: str) -> str:
+    """The number with a real minus sign."""
+    return f"\N{MINUS SIGN}{number[1:]}" if number.startswith("-") else number
+
+
 def substituted(text: str, values: Values) -> str:
     """The text with every `{= formula }` computed. Raises FormulaError."""
+    # There a minus is written as a hyphen. split() gives what its group matched the odd places.
+    parts = LITERAL.split(text)
+    return "".join(
+        _numbers(part, values, literal=place % 2 == 1) for place, part in enumerate(parts)
+    )
 
+
+def _numbers(text: str, values: Values, *, literal: bool) -> str:
     def number(match: re.Match[str]) -> str:
         value = compute(match["formula"], values)
         if match["format"]:
             try:
                 whole = match["format"].endswith("d")
-                return format(int(value) if whole else value, match["format"])
+                found = format(int(value) if whole else value, match["format"])
             except ValueError as error:
                 raise FormulaError(f"{match['format']!r} formats no number") from error
-        return written(value)
+        else:
+            found = written(value)
+        return found if literal else printed(found)
 
     return COMPUTED.sub(number, text)
 

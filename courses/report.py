@@ -4,6 +4,7 @@ The lines follow the reading list that the first course was built from. Each nam
 answer it, so that "it is there" can be looked up, and what is announced for later is told apart.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -33,6 +34,8 @@ FIELDS = (
     *("connection", "summary", "questions"),
 )
 SUMMARY_WORDS = (600, 1200)
+NO_PROSE = re.compile(r"```.*?```|\$\$.*?\$\$|\$[^$\n]*\$|\{=[^}]*\}|`[^`\n]*`", re.DOTALL)
+WORD = re.compile(r"[^\W\d_]{2,}|\ba\b|\bI\b")
 FEWEST_QUESTIONS = 5
 FEWEST_TYPES = 3
 DRAWN = ("numeric", "label")
@@ -110,16 +113,10 @@ def _fields(resource: Resource) -> Iterator[str]:
 
 
 def words(body: str) -> int:
-    """The words of a summary: prose, without code, tables and formulas on their own lines."""
-    count, fenced, formula = 0, False, False
-    for line in body.split("\n"):
-        if line.startswith("```"):
-            fenced = not fenced
-        elif line.strip() == "$$":
-            formula = not formula
-        elif not (fenced or formula or line.startswith(("|", ":::", "$$"))):
-            count += len(line.split())
-    return count
+    """The words of a summary: its prose, without code, tables, formulas and computed numbers."""
+    prose = NO_PROSE.sub(" ", body)
+    lines = [line for line in prose.split("\n") if not line.startswith(("|", ":::", "#"))]
+    return len(WORD.findall("\n".join(lines)))
 
 
 def _course(module: Module) -> Iterator[Line]:

@@ -4,6 +4,7 @@ A rubric is a list of criteria, each with a key, its text as HTML, and the most 
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django import forms
@@ -20,7 +21,7 @@ class WrongPointsError(ValueError):
 
 def share(rubric: Rubric, points: Points) -> float:
     """The share of all points, 0-1. Raises WrongPointsError."""
-    most = {criterion["key"]: criterion["points"] for criterion in rubric}
+    most: dict[str, int] = {criterion["key"]: criterion["points"] for criterion in rubric}
     if points.keys() != most.keys():
         raise WrongPointsError("Every criterion takes points, and nothing else does.")
     if any(not 0 <= given <= most[key] for key, given in points.items()):
@@ -54,3 +55,25 @@ class RubricForm(forms.Form):
     def points(self) -> dict[str, int]:
         return {key: self.cleaned_data[key] for key in self.fields}
 
+
+@dataclass(frozen=True)
+class Mark:
+    """A criterion with the points that were given for it: None where there are none."""
+
+    html: str
+    most: int
+    own: int | None
+    given: int | None
+
+
+def marks(rubric: Rubric, *, own: Points, given: Points) -> list[Mark]:
+    """The criteria as they stand now; points for a criterion that has gone are left out."""
+    return [
+        Mark(
+            html=criterion["html"],
+            most=criterion["points"],
+            own=own.get(criterion["key"]),
+            given=given.get(criterion["key"]),
+        )
+        for criterion in rubric
+    ]

@@ -193,9 +193,7 @@ def _close(
 
 
 def _ungraded(explanation: Explanation) -> QuerySet[Explanation]:
-    return Explanation.objects.filter(
-        pk=explanation.pk, submitted_at__isnull=False, graded_at=None
-    )
+    return Explanation.objects.filter(pk=explanation.pk, submitted_at__isnull=False, graded_at=None)
 
 
 def _refusal(explanation: Explanation) -> Exception:

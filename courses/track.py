@@ -1,6 +1,7 @@
 """A student in a module: the path chosen, the readings on it, and what comes next."""
 
 from dataclasses import dataclass
+from datetime import date
 
 from django.contrib.auth.models import AnonymousUser
 
@@ -38,14 +39,34 @@ class Track:
     def total(self) -> int:
         return sum(len(unit.aims) for unit in self.units)
 
+    def schedule(self, *, on: date) -> plan.Schedule | None:
+        """The plan with dates, if there is one. One query."""
+        if self.plan is None:
+            return None
+        return plan.schedule(self.plan, self.on_path, self.stops, self.record, on=on)
+
     def step(self, *, open_attempt: QuizAttempt | None = None) -> standing.Step | None:
         agenda = plan.agenda(self.module, self.on_path, self.stops)
         return standing.next_step(agenda, self.record, open_attempt=open_attempt)
 
 
-def of(user: User | AnonymousUser, module: Module) -> Track:
+def of(user: User | AnonymousUser, module: Module, *, chosen: StudyPlan | None = None) -> Track:
     """Six queries, whatever the size of the module; three for somebody who is not signed in."""
-    chosen = plan.chosen(user.pk, module) if isinstance(user, User) else None
+    if chosen is None and isinstance(user, User):
+        chosen = plan.chosen(user.pk, module)
+    return _track(user, module, chosen)
+
+
+def current(user: User) -> Track | None:
+    """The student in the module that is studied. Six queries, or seven without a plan."""
+    first = Module.objects.published().filter(locked=False)[:1]
+    plans = StudyPlan.objects.filter(student=user, module__in=first)
+    chosen = plans.select_related("module").first()
+    module = chosen.module if chosen else current_module()
+    return _track(user, module, chosen) if module else None
+
+
+def _track(user: User | AnonymousUser, module: Module, chosen: StudyPlan | None) -> Track:
     record = standing.record_of(user)
     units = standing.units(Resource.objects.published().filter(module=module), record)
     rule = paths.RULES[chosen.path if chosen else Path.STANDARD]

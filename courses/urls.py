@@ -1,6 +1,16 @@
 from django.urls import path
 
-from courses.views import checkpoints, plan, progress, quizzes, reading, reference
+from courses.views import (
+    checkpoints,
+    links,
+    notes,
+    pitfalls,
+    plan,
+    progress,
+    quizzes,
+    reading,
+    reference,
+)
 
 app_name = "courses"
 urlpatterns = [
@@ -11,11 +21,25 @@ urlpatterns = [
     path("modules/<slug:key>/advanced/", plan.advanced, name="advanced"),
     path("resources/<slug:key>/", reading.resource, name="resource"),
     path("resources/<slug:key>/place/", reading.place, name="place"),
+    path("resources/<slug:key>/note/", notes.note, name="note"),
     path("resources/<slug:key>/calculators/<slug:name>/", reading.calculator, name="calculator"),
     path("quizzes/<slug:key>/", quizzes.quiz, name="quiz"),
     path("attempts/<int:pk>/", quizzes.attempt, name="attempt"),
     path("attempts/<int:pk>/draft/", quizzes.draft, name="draft"),
     path("checkpoints/<slug:key>/", checkpoints.checkpoint, name="checkpoint"),
+    path("checkpoints/<slug:key>/teach-back/", checkpoints.teach_back, name="teach-back"),
+    path(
+        "checkpoints/<slug:key>/teach-back/draft/",
+        checkpoints.teach_back_draft,
+        name="teach-back-draft",
+    ),
+    path("explanations/<int:pk>/", checkpoints.explanation, name="explanation"),
+    path("modules/<slug:key>/certificate/", checkpoints.certify, name="certify"),
+    path("certificates/<slug:code>/", checkpoints.certificate, name="certificate"),
+    path("notes/", notes.every, name="notes"),
+    path("notes.md", notes.markdown, name="notes-markdown"),
+    path("pitfalls/", pitfalls.pitfalls, name="pitfalls"),
+    path("nudges/<slug:pitfall>/<slug:about>/dismiss/", pitfalls.dismiss, name="nudge-dismiss"),
     path("progress/", progress.progress, name="progress"),
     path("skills/<slug:key>/", progress.skill, name="skill"),
     path("glossary/", reference.glossary, name="glossary"),
@@ -25,4 +49,6 @@ urlpatterns = [
     path("bibliography.bib", reference.bib, name="bib"),
     path("bibliography/visited.bib", reference.visited_bib, name="visited-bib"),
     path("bibliography/<slug:key>.bib", reference.entry_bib, name="entry-bib"),
+    path("links/", links.links, name="links"),
+    path("links/look/", links.look, name="look"),
 ]

@@ -23,3 +23,10 @@ class OwnedQuerySet(models.QuerySet[M]):
     def visible_to(self, user: User | AnonymousUser) -> "OwnedQuerySet[M]":
         """The student's own; for instructors that of their students; for admins all."""
         return self.filter(student__in=User.objects.visible_to(user))
+
+
+class PrivateQuerySet(models.QuerySet[M]):
+    """What is for its student alone."""
+
+    def visible_to(self, user: User | AnonymousUser) -> "PrivateQuerySet[M]":
+        return self.filter(student=user) if isinstance(user, User) else self.none()

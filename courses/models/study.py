@@ -6,7 +6,7 @@ from django.db import models
 from django.utils import timezone
 
 from courses.models.content import Module, Resource
-from courses.models.querysets import OwnedQuerySet
+from courses.models.querysets import OwnedQuerySet, PrivateQuerySet
 
 
 class Place(models.Model):
@@ -18,9 +18,13 @@ class Place(models.Model):
     resource = models.ForeignKey(Resource, on_delete=models.CASCADE, related_name="places")
     anchor = models.CharField(max_length=100, blank=True)
     section = models.CharField(max_length=200, blank=True, help_text="The anchor's heading.")
+    read = models.JSONField(default=list, help_text="Anchors of the sections that were read.")
     seconds = models.PositiveIntegerField(default=0, help_text="How long the page was in view.")
     opened = models.JSONField(default=list, help_text="Derivations that were opened.")
     passed = models.JSONField(default=list, help_text="Derivations that were scrolled past.")
+    opened_at = models.DateTimeField(
+        null=True, help_text="The first visit; nothing for those of before this was kept."
+    )
     at = models.DateTimeField(default=timezone.now)
 
     objects = OwnedQuerySet["Place"].as_manager()
@@ -36,16 +40,18 @@ class Place(models.Model):
 
 
 class Note(models.Model):
-    """What a student wrote down beside a resource. Private."""
+    """What a student wrote down beside a resource. Nobody else sees it, whatever their role."""
+
+    LONGEST = 20_000
 
     student = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notes"
     )
     resource = models.ForeignKey(Resource, on_delete=models.CASCADE, related_name="notes")
-    text = models.TextField(max_length=20_000)
+    text = models.TextField(max_length=LONGEST)
     changed_at = models.DateTimeField(default=timezone.now)
 
-    objects = OwnedQuerySet["Note"].as_manager()
+    objects = PrivateQuerySet["Note"].as_manager()
 
     class Meta:
         ordering = ("-changed_at",)
@@ -55,6 +61,11 @@ class Note(models.Model):
 
     def __str__(self) -> str:
         return self.text[:60]
+
+    @property
+    def version(self) -> str:
+        """What a form remembers of the note it was opened on, so that no tab undoes another."""
+        return self.changed_at.isoformat() if self.pk else ""
 
 
 class Path(models.TextChoices):

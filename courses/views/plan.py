@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from courses import calendar, paths, placement, track
 from courses import plan as plans
-from courses.models import AdvancedReading, Module, Path, StudyPlan
+from courses.models import AdvancedReading, Module, Path, Resource, StudyPlan
 from people.requests import SignedInRequest
 
 
@@ -39,19 +39,22 @@ class PlanForm(forms.ModelForm):  # type: ignore[type-arg]
 def plan(request: SignedInRequest, key: str) -> HttpResponse:
     """The dated plan, and the form that chooses path, start and hours."""
     module = get_object_or_404(Module.objects.published().filter(locked=False), key=key)
-    found = track.of(request.user, module)
-    proposal = None if found.plan else placement.proposal(request.user)
-    form = PlanForm(
-        request.POST or None, instance=found.plan or _proposed(request, module, proposal)
-    )
+    chosen = plans.chosen(request.user.pk, module)
+    found = track.of(request.user, module, chosen=chosen) if chosen else None
+    proposal = None if chosen else placement.proposal(request.user)
+    form = PlanForm(request.POST or None, instance=chosen or _proposed(request, module, proposal))
     if request.method == "POST" and form.is_valid():
-        chosen = form.save()
+        saved = form.save()
         messages.success(
-            request, f"Your path is {chosen.get_path_display()}. Nothing you did is lost."
+            request, f"Your path is {saved.get_path_display()}. Nothing you did is lost."
         )
         return redirect("courses:plan", module.key)
-    schedule = found.plan and plans.schedule(
-        found.plan, found.on_path, found.stops, found.record, on=timezone.localdate()
+    resources = (
+        [unit.resource for unit in found.units]
+        if found
+        else Resource.objects.published()
+        .filter(module=module)
+        .only("type", "stars", "minutes_full")
     )
     return render(
         request,
@@ -59,8 +62,8 @@ def plan(request: SignedInRequest, key: str) -> HttpResponse:
         {
             "module": module,
             "form": form,
-            "choices": paths.choices(module, (unit.resource for unit in found.units)),
-            "schedule": schedule,
+            "choices": paths.choices(module, resources),
+            "schedule": found and found.schedule(on=timezone.localdate()),
             "weeks": module.plan.get("weeks", ()),
             "proposal": proposal,
         },
@@ -87,11 +90,9 @@ def ical(request: SignedInRequest, key: str) -> HttpResponse:
     """The plan for a calendar program."""
     module = get_object_or_404(Module.objects.published(), key=key)
     found = track.of(request.user, module)
-    if found.plan is None:
+    schedule = found.schedule(on=timezone.localdate())
+    if schedule is None:
         return redirect("courses:plan", module.key)
-    schedule = plans.schedule(
-        found.plan, found.on_path, found.stops, found.record, on=timezone.localdate()
-    )
     return HttpResponse(
         calendar.ical(schedule, address=request.build_absolute_uri("/")),
         content_type="text/calendar; charset=utf-8",

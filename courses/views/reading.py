@@ -4,19 +4,18 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse
+from django.contrib.auth.models import AnonymousUser
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
-from courses import citations, paths, standing, track
+from courses import citations, notes, paths, pitfalls, places, standing, track
 from courses.calculators import Calculator
-from courses.models import Activity, Evidence, Module, Place, Resource
+from courses.models import Activity, Evidence, Module, Resource
 from people.models import User
 from people.requests import SignedInRequest
 
-# A visit within this many seconds of the last one on the same page is the same visit.
-SAME_VISIT = 300
 LONGEST_NUMBER = 30
 
 
@@ -49,48 +48,42 @@ def resource(request: HttpRequest, key: str) -> HttpResponse:
         Resource.objects.published().select_related("module").defer("why", "body"), key=key
     )
     links = standing.links_of([resource]).get(resource.pk, [])
-    unit = standing.unit(resource, links, _record_for(request, resource, links))
-    return render(
-        request,
-        "courses/resource.html",
-        {
-            "resource": resource,
-            "unit": unit,
-            "html": resource.html,
-            "companions": _companions(resource, unit),
-            "sources": citations.sources(resource),
-            "todo": next(
-                (item for item, passed in unit.activities if item.is_open and not passed), None
-            ),
-        },
-    )
+    record = _record_for(request.user, resource, links)
+    unit = standing.unit(resource, links, record)
+    context = {
+        "resource": resource,
+        "unit": unit,
+        "html": resource.html,
+        "companions": _companions(resource, unit),
+        "sources": citations.sources(resource),
+        "todo": next(
+            (item for item, passed in unit.activities if item.is_open and not passed), None
+        ),
+    }
+    if isinstance(request.user, User):
+        context |= _own(request.user, unit, record)
+    return render(request, "courses/resource.html", context)
 
 
-def _record_for(request: HttpRequest, resource: Resource, links: Iterable[Any]) -> standing.Record:
+def _record_for(
+    user: User | AnonymousUser, resource: Resource, links: Iterable[Any]
+) -> standing.Record:
     """What the student has of this resource alone; the visit is noted as their place."""
-    if not isinstance(request.user, User):
+    if not isinstance(user, User):
         return standing.Record({}, {}, {})
-    places = Place.objects.filter(student=request.user)
-    latest = places.order_by("-at").first()
-    is_here = latest is not None and latest.resource_id == resource.pk
-    left = latest if is_here else places.filter(resource=resource).first()
-    now = timezone.now()
-    if not is_here or left is None or (now - left.at).total_seconds() > SAME_VISIT:
-        _put_place(Place(student=request.user, resource=resource, at=now), ["at"])
+    left = places.visit(user, resource, at=timezone.now())
     evidence = Evidence.objects.filter(
-        student=request.user, activity__in={link.activity_id for link in links}
+        student=user, activity__in={link.activity_id for link in links}
     )
     return standing.Record.of(evidence, [left] if left else [])
 
 
-def _put_place(place: Place, fields: list[str]) -> None:
-    """Insert the place, or update these fields of the one that is there: a single statement."""
-    Place.objects.bulk_create(
-        [place],
-        update_conflicts=True,
-        unique_fields=["student", "resource"],
-        update_fields=fields,
-    )
+def _own(student: User, unit: standing.Unit, record: standing.Record) -> dict[str, Any]:
+    """What is for the reader alone: their note, and a nudge if something speaks for one."""
+    note = notes.of(student, unit.resource)
+    reading = pitfalls.Reading.of(student, unit, record, note)
+    signs = reading.signs() if reading else ()
+    return {"note": note, "version": note.version, "nudge": pitfalls.prompt(student, signs)}
 
 
 def _companions(resource: Resource, unit: standing.Unit) -> list[dict[str, str]]:
@@ -129,19 +122,11 @@ def calculator(request: HttpRequest, key: str, name: str) -> HttpResponse:
 @login_required
 @require_POST
 def place(request: SignedInRequest, key: str) -> HttpResponse:
-    """The section that is being read: the anchor of a heading of the page."""
+    """What a page tells of its reader; see static/js/reading.js."""
     resource = get_object_or_404(Resource.objects.published(), key=key)
-    titles = {heading["id"]: heading["title"] for heading in resource.html["headings"]}
-    anchor = request.POST.get("anchor", "")
-    if anchor in titles:
-        _put_place(
-            Place(
-                student=request.user,
-                resource=resource,
-                anchor=anchor,
-                section=titles[anchor],
-                at=timezone.now(),
-            ),
-            ["anchor", "section", "at"],
-        )
+    report = places.Report.of(request.POST, resource)
+    places.keep(report, student=request.user, resource=resource, at=timezone.now())
+    if report.faults:
+        words = f"These made no sense and were left out: {', '.join(report.faults)}."
+        return HttpResponseBadRequest(words, content_type="text/plain; charset=utf-8")
     return HttpResponse(status=204)

@@ -72,7 +72,7 @@ def bibliography(request: HttpRequest) -> HttpResponse:
 
 
 @require_GET
-def bib(request: HttpRequest) -> HttpResponse:
+def bib(_request: HttpRequest) -> HttpResponse:
     return _bib_file("bibliography", Citation.objects.all())
 
 
@@ -83,7 +83,7 @@ def visited_bib(request: SignedInRequest) -> HttpResponse:
 
 
 @require_GET
-def entry_bib(request: HttpRequest, key: str) -> HttpResponse:
+def entry_bib(_request: HttpRequest, key: str) -> HttpResponse:
     return _bib_file(key, [get_object_or_404(Citation, key=key)])
 
 

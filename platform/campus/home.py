@@ -5,7 +5,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from courses import plan, track
+from courses import pitfalls, track
 from courses.models import Module, QuizAttempt
 from labs.models import Run
 from people.models import User
@@ -17,16 +17,16 @@ RECENT_RUNS = 4
 def home(request: HttpRequest) -> HttpResponse:
     if not isinstance(request.user, User):
         return render(request, "campus/welcome.html", {"modules": Module.objects.published()})
-    module = track.current_module()
-    if module is None:
+    found = track.current(request.user)
+    if found is None:
         return render(request, "campus/welcome.html", {"modules": ()})
-    found = track.of(request.user, module)
     attempt = (
         QuizAttempt.objects.filter(student=request.user, submitted_at=None)
         .select_related("quiz")
         .order_by("-started_at")
         .first()
     )
+    way = pitfalls.Way.of(found, open_attempt=attempt)
     latest = next(iter(found.record.places), None)
     runs = Run.objects.owned_by(request.user).select_related("lab")
     return render(
@@ -36,10 +36,8 @@ def home(request: HttpRequest) -> HttpResponse:
             "track": found,
             "left": next((unit for unit in found.units if unit.resource.pk == latest), None),
             "step": found.step(open_attempt=attempt),
-            "schedule": found.plan
-            and plan.schedule(
-                found.plan, found.on_path, found.stops, found.record, on=timezone.localdate()
-            ),
+            "nudge": pitfalls.prompt(request.user, way.signs(timezone.now())),
+            "schedule": found.schedule(on=timezone.localdate()),
             "runs": runs.defer("result", "grade_detail")[:RECENT_RUNS],
         },
     )

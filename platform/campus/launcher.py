@@ -37,6 +37,7 @@ LONGEST_PAUSE = 30.0
 FIRST_PAGE_SECONDS = 90.0
 LOG_LIMIT = 5 * 2**20  # bytes; a longer log is set aside at the next start
 ERROR_LINE = re.compile(r"\b(ERROR|CRITICAL|Traceback)\b")
+EVERY_LINE = re.compile("")
 
 
 class CannotStartError(Exception):
@@ -50,11 +51,12 @@ class Service:
     name: str
     command: list[str]
     log: Path
+    told: re.Pattern[str] = ERROR_LINE  # the lines of the log that the launcher passes on
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
     due_at: float = 0.0  # when one that died is started again
     pause: float = 0.5  # seconds, doubled by every early death
-    seen: int = 0  # bytes of the log that were searched for errors
+    seen: int = 0  # bytes of the log that were searched for them
 
     def open_log(self) -> None:
         """Go on with the log of the last start, or set it aside if it is long."""
@@ -95,8 +97,8 @@ class Service:
         self.process, self.due_at = None, at + pause
         return f"{self.name} {how}; it starts again in {pause:g} s (log: {self.log})"
 
-    def errors(self) -> Iterator[str]:
-        """The lines about errors that the log has gained since the last look."""
+    def news(self) -> Iterator[str]:
+        """The lines worth telling that the log has gained since the last look."""
         with self.log.open("rb") as log:
             log.seek(self.seen)
             for line in log:
@@ -104,7 +106,7 @@ class Service:
                     break  # the rest of it is still being written
                 self.seen += len(line)
                 text = line.decode(errors="replace").rstrip()
-                if ERROR_LINE.search(text):
+                if self.told.search(text):
                     yield f"[{self.name}] {text}"
 
 
@@ -145,6 +147,11 @@ def web_server(port: int) -> list[str]:
     ]
 
 
+def course_watcher() -> list[str]:
+    """Loads the course's files as they are saved."""
+    return [sys.executable, "manage.py", "loadcourse", "--watch"]
+
+
 class Launcher:
     """Starts, watches and stops the processes of one CAMPUS_HOME."""
 
@@ -170,6 +177,10 @@ class Launcher:
             self._service("heavy", worker("heavy", threads=1)),
             self._service("beat", celery("beat")),
         ]
+        if settings.DEBUG:
+            watcher = self._service("course", course_watcher())
+            watcher.told = EVERY_LINE  # whoever writes the course sees each mistake at once
+            self.services.append(watcher)
         # A Redis server of somebody's own takes the place of the private one.
         if "REDIS_URL" not in os.environ:
             self.services.append(self.redis)
@@ -283,7 +294,7 @@ class Launcher:
         if self.guardian is not None and self.guardian.poll() is not None:
             self._start_guardian()
         for service in self.services:
-            for line in service.errors():
+            for line in service.news():
                 self.say(line)
             if service.process is None:
                 if now >= service.due_at:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import secrets
+from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlparse
@@ -197,7 +198,10 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 2.0,
         "options": {"queue": "sweep", "expires": 2},
     },
+    "look at links": {"task": "courses.tasks.look_at_links", "schedule": timedelta(weeks=1)},
 }
+# An admin may begin a round of the links too: neither kind waits among the runs.
+CELERY_TASK_ROUTES = {"courses.tasks.look_at_links": {"queue": "sweep"}}
 
 # A lane is a Celery queue: quick work never waits behind heavy work, nor disturbs a measurement.
 RUN_QUOTA_PER_DAY = env_int("RUN_QUOTA_PER_DAY", 200)

@@ -1,18 +1,28 @@
 import csv
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db.models import Count
 from django.http import Http404, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
-from courses.models import Activity, Evidence, ObjectiveEarned, Place, QuizAttempt, Resource
+from courses import markdown, rubrics, teach_backs
+from courses.models import (
+    Activity,
+    Evidence,
+    Explanation,
+    ObjectiveEarned,
+    Place,
+    QuizAttempt,
+    Resource,
+)
 from labs.models import Run
 from people.models import Cohort, User
 from people.requests import SignedInRequest
 
-from . import export, heatmap
+from . import export, grading, heatmap
 
 
 @login_required
@@ -29,7 +39,9 @@ def cohorts(request: SignedInRequest) -> HttpResponse:
 def cohort(request: SignedInRequest, slug: str) -> HttpResponse:
     chosen = get_object_or_404(Cohort.objects.visible_to(request.user), slug=slug)
     heat = heatmap.build(chosen, at=timezone.now())
-    return render(request, "teaching/cohort.html", {"cohort": chosen, "heat": heat})
+    waiting = grading.waiting(chosen, request.user).count()
+    context = {"cohort": chosen, "heat": heat, "waiting": waiting}
+    return render(request, "teaching/cohort.html", context)
 
 
 @login_required
@@ -57,6 +69,9 @@ def activity(request: SignedInRequest, slug: str, username: str, key: str) -> Ht
     runs = Run.objects.visible_to(request.user).filter(
         student=student, lab__activity=unit, grade=None
     )
+    explanations = Explanation.objects.visible_to(request.user).filter(
+        student=student, teach_back__activity=unit, graded_at=None
+    )
     return render(
         request,
         "teaching/activity.html",
@@ -67,6 +82,7 @@ def activity(request: SignedInRequest, slug: str, username: str, key: str) -> Ht
             "evidence": evidence.order_by("-pk"),
             "attempts": attempts,
             "runs": runs,
+            "explanations": explanations,
             "at": timezone.now(),
         },
     )
@@ -99,6 +115,66 @@ def resource(request: SignedInRequest, slug: str, username: str, key: str) -> Ht
             "at": timezone.now(),
         },
     )
+
+
+@login_required
+@require_safe
+def queue(request: SignedInRequest, slug: str) -> HttpResponse:
+    """The teach-backs of a cohort: what waits for a grade, then what has one."""
+    chosen = get_object_or_404(Cohort.objects.visible_to(request.user), slug=slug)
+    return render(
+        request,
+        "teaching/teach_backs.html",
+        {
+            "cohort": chosen,
+            "queue": grading.queue(chosen, request.user),
+            "at": timezone.now(),
+        },
+    )
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def grade(request: SignedInRequest, slug: str, pk: int) -> HttpResponse:
+    """An explanation with the form that grades it; once graded, it is only shown."""
+    chosen = get_object_or_404(Cohort.objects.visible_to(request.user), slug=slug)
+    found = get_object_or_404(grading.submitted(chosen, request.user), pk=pk)
+    rubric = found.teach_back.rubric
+    typed = request.POST if request.method == "POST" else None
+    form = rubrics.RubricForm(rubric, typed)
+    comment = grading.CommentForm(typed)
+    if form.is_valid() and comment.is_valid():
+        return _grade(request, chosen, found, form.points, comment.cleaned_data["comment"])
+    return render(
+        request,
+        "teaching/grade.html",
+        {
+            "cohort": chosen,
+            "explanation": found,
+            "html": markdown.render_user(found.text),
+            "words": teach_backs.words(found.text),
+            "marks": rubrics.marks(rubric, own=found.own, given=found.given),
+            "form": form,
+            "comment": comment,
+        },
+        status=422 if form.errors or comment.errors else 200,
+    )
+
+
+def _grade(
+    request: SignedInRequest,
+    cohort: Cohort,
+    found: Explanation,
+    points: rubrics.Points,
+    comment: str,
+) -> HttpResponse:
+    try:
+        teach_backs.grade(found, points, comment=comment, grader=request.user, at=timezone.now())
+    except teach_backs.AlreadyGradedError:
+        messages.error(request, "This had been graded before. The first grade stands.")
+        return redirect("teaching:grade", cohort.slug, found.pk)
+    messages.success(request, f"{found.student.name} has your grade.")
+    return redirect("teaching:queue", cohort.slug)
 
 
 def _student(request: SignedInRequest, slug: str, username: str) -> tuple[Cohort, User]:

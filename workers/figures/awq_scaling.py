@@ -86,7 +86,7 @@ def compute(model: Model) -> AwqScaling:
         judged_tokens=len(judged),
         alphas=rounded(alphas, 2),
         errors=rounded(np.array([error(scale) for scale in chosen]), 6),
-        wrong_way=rounded(np.array([error(1 / scale) for scale in chosen]), 6),
+        wrong_way=rounded(np.array([error(np.reciprocal(scale)) for scale in chosen]), 6),
         coarser=rounded(
             np.array([np.mean(steps(weight * scale) > 1.01 * plain) for scale in chosen]), 3
         ),

@@ -71,40 +71,45 @@ class _Cutter:
 
     def string(self, name: str, meaning: str) -> None:
         """A length in 8 bytes, then so many bytes of text."""
-        length = self.number(
-            f"Length of the {name}", "uint64", f"The {name} takes this many bytes."
-        )
+        length = self.number(f"Length of {name}", "uint64", "So many bytes of text follow.")
         text = self.data[self.offset : self.offset + length].decode("utf-8", errors="replace")
-        self.field(f"The {name}", "text, UTF-8", length, f"“{text}”", meaning)
+        self.field(f"{name[0].upper()}{name[1:]}", "text, UTF-8", length, f"“{text}”", meaning)
 
     def value_type(self, what: str) -> int:
         (number,) = struct.unpack_from("<I", self.data, self.offset)
-        self.number(what, "uint32", f"Type {number} is {TYPE_NAMES[number]}: what comes next.")
+        name = TYPE_NAMES[number]
+        self.field(what, "uint32", 4, f"{number}, {name}", f"What comes next: {name}.")
         return int(number)
 
 
 def _header(cut: _Cutter) -> None:
     cut.field("Magic", "4 letters", 4, "“GGUF”", "Four letters say what kind of file this is.")
-    cut.number("Version", "uint32", "Version 3: counts and lengths have 64 bits.")
+    (version,) = struct.unpack_from(">I", cut.data, cut.offset)
+    cut.number(
+        "Version",
+        "uint32",
+        f"From the other end it would read {version:,}: so one tells a big-endian file.",
+    )
     cut.number("Number of tensors", "uint64", "So many tensor infos follow the metadata.")
     cut.number("Number of metadata pairs", "uint64", "So many pairs of key and value follow.")
 
 
 def _pair(cut: _Cutter, entry: Entry) -> None:
     """A metadata pair with a value that is no array."""
-    cut.string("key", "Keys are words with dots between them, and have no closing zero.")
+    cut.string("the key", "Keys are words with dots between them, and have no closing zero.")
     kind = cut.value_type("Type of the value")
     if kind == STRING:
-        cut.string("value", f"The value of {entry.key}.")
+        cut.string("the value", f"The value of {entry.key}.")
         return
     name, layout = SCALARS[kind]
     length = struct.calcsize(layout)
-    cut.field("The value", name, length, f"{entry.value}", f"The value of {entry.key}.")
+    shown = f"{entry.value:.9g}" if name == "float32" else f"{entry.value}"
+    cut.field("The value", name, length, shown, f"The value of {entry.key}.")
 
 
 def _array(cut: _Cutter, tokens: tuple[gguf_file.Scalar, ...]) -> None:
     """The beginning of an array of strings: the vocabulary."""
-    cut.string("key", "This one holds the vocabulary: token 0, token 1, and so on.")
+    cut.string("the key", "This one holds the vocabulary: token 0, token 1, and so on.")
     cut.value_type("Type of the value")
     cut.value_type("Type of the elements")
     cut.number("Number of elements", "uint64", "One string for each token.")
@@ -113,7 +118,7 @@ def _array(cut: _Cutter, tokens: tuple[gguf_file.Scalar, ...]) -> None:
 
 
 def _tensor_info(cut: _Cutter, tensor: Tensor) -> None:
-    cut.string("name", "llama.cpp finds a tensor by its name.")
+    cut.string("the name", "llama.cpp finds a tensor by its name.")
     cut.number("Number of dimensions", "uint32", "2 is a matrix, 1 a vector.")
     for index in range(len(tensor.shape)):
         meaning = "ne[0], the length of a row, comes first." if index == 0 else "ne[1]: the rows."

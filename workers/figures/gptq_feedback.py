@@ -1,4 +1,4 @@
-"""The figure `gptq-feedback`: a few rows and columns of a real matrix with the H of their inputs."""
+"""The figure `gptq-feedback`: a small block of a real matrix with the H of its inputs."""
 
 from dataclasses import dataclass
 

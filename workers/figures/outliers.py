@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from workers.figures.attention_weights import SENTENCE
 from workers.figures.forward import Model, run
 from workers.figures.rounding import rounded
 
 LAYER = 3
+SENTENCE = "Oscar gave Cora ten grapes, and Cora used the wild shoe for Olaf."  # from heldout.txt
 TOKENS, OUTPUTS = 16, 16
 
 
@@ -24,7 +24,7 @@ class Outliers:
 
 
 def compute(model: Model) -> Outliers:
-    """What attn_q of the last block reads, and its first rows. The browser rounds and multiplies."""
+    """What attn_q of the last block reads, and its first rows; the browser does the rest."""
     forward = run(model, SENTENCE)
     tensor = f"blk.{LAYER}.attn_q.weight"
     weight = model.tensors[tensor]  # (outputs, features)

@@ -22,7 +22,6 @@ def heldout(model: Model, layer: int) -> Block:
 @functools.cache
 def _beginning(model: Model, text: str, layer: int) -> Block:
     words = Path(text).read_text()[:CHARACTERS]
-    # x @ W.T of the embedding's one-hot rows is just a choice of rows.
     x: Array = model.tensors["token_embd.weight"][list(tokenize(model, words).ids)]  # (n, d)
     for earlier in range(layer):
         x = block(model, earlier, x).out

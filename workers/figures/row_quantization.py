@@ -15,10 +15,10 @@ from workers.ggml import BY_NAME, LIBRARY
 SHOWN = 64  # the first values of the row
 # (tensor, row): rows in which the first blocks of 32 differ
 CHOSEN = (
-    ("blk.3.ffn_down.weight", 20),
-    ("blk.0.attn_q.weight", 0),
-    ("blk.0.attn_v.weight", 0),
-    ("token_embd.weight", 300),
+    ("blk.3.ffn_down.weight", 73),
+    ("blk.0.attn_q.weight", 187),
+    ("blk.0.attn_v.weight", 42),
+    ("token_embd.weight", 497),
 )
 # With the weights that share a scale inside a block: K-quants have blocks of 256 in smaller ones.
 TYPES = {
