@@ -119,7 +119,7 @@ def test_typing_in_the_glossary_narrows_the_list(page: Page) -> None:
     page.goto("/glossary/")
     page.get_by_label("Find a term").press_sequentially("perplex")
     expect(page.get_by_role("status")).to_contain_text("2 terms with “perplex”")
-    expect(page.get_by_role("link", name="perplexity", exact=True)).to_be_visible()
+    expect(page.locator("dt").get_by_role("link", name="perplexity", exact=True)).to_be_visible()
     expect(page).to_have_url("/glossary/?q=perplex")
     page.reload()
     expect(page.get_by_role("status")).to_contain_text("2 terms with “perplex”")

@@ -3,7 +3,6 @@
 import pytest
 from django.contrib import admin
 from django.test import Client
-from django.urls import get_resolver
 
 from courses.models import Note, Resource
 from people.models import User
@@ -78,14 +77,12 @@ def test_a_note_is_kept_while_it_is_written(client: Client, ada: User) -> None:
     client.force_login(ada)
     seen = ""
     for text in ("W", "Why", ""):
-        answer = client.post(NOTE, {"text": text, "version": seen}, headers=HTMX)
-        assert answer.content.decode().startswith("\nKept on") or "Kept on" in (
-            answer.content.decode()
-        )
-        assert "<html" not in answer.content.decode()
+        html = client.post(NOTE, {"text": text, "version": seen}, headers=HTMX).content.decode()
+        assert "Kept on" in html
+        assert "<html" not in html
         assert Note.objects.get().text == text
         seen = version()
-        assert f'value="{seen}"' in answer.content.decode()
+        assert f'value="{seen}"' in html
 
 
 def test_two_tabs_do_not_undo_each_other(client: Client, ada: User) -> None:
@@ -134,7 +131,6 @@ def test_nobody_else_sees_a_note(
 
 def test_the_admin_has_no_notes() -> None:
     assert not admin.site.is_registered(Note)
-    assert get_resolver().reverse_dict is not None
 
 
 def test_all_notes_stand_together_by_reading_as_harmless_html(client: Client, ada: User) -> None:

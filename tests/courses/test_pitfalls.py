@@ -8,12 +8,12 @@ from django.test import Client
 from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
+from pytest_django import DjangoAssertNumQueries
 
 from courses import attempts, evidence, pitfalls
 from courses.models import Activity, Module, Note, Nudge, Pitfall, Place, Quiz, Resource, StudyPlan
 from courses.pitfalls import Opening, Reading, Sign, Way
 from people.models import User
-from pytest_django import DjangoAssertNumQueries
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

@@ -1,6 +1,7 @@
 """What a page reports of its reader: taken as it is, added up, and never made worse by nonsense."""
 
 import pytest
+from django.http import QueryDict
 from django.test import Client
 from django.utils import timezone
 from hypothesis import given
@@ -118,8 +119,6 @@ def test_a_report_to_no_reading_is_not_found(client: Client, ada: User) -> None:
 
 @given(seconds=st.lists(st.integers(-5, 70), max_size=6))
 def test_whatever_comes_only_what_makes_sense_is_counted(seconds: list[int]) -> None:
-    from django.http import QueryDict
-
     blocks = Resource(body_html="", html={"headings": []})
     found = [places.Report.of(QueryDict(f"seconds={each}"), blocks) for each in seconds]
     assert sum(report.seconds for report in found) == sum(

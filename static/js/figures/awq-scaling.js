@@ -58,7 +58,7 @@ mount("awq-scaling", (figure) => {
             ["Error, all outputs", share(error)],
             ["plain, α = 0", share(errors[0])],
             [`lowest, α = ${alphas[best].toFixed(2)}`, share(errors[best])],
-            ["Coarser groups", wrong ? "–" : `${number(100 * coarser[at], 0)} %`],
+            ["Coarser groups", wrong ? "–" : `${number(100 * coarser[at], 0)}\u00a0%`],
             ["Step of the group", `× ${(now.step / plain.step).toFixed(2)}`],
           ],
           { className: "fixed" },
@@ -84,7 +84,7 @@ mount("awq-scaling", (figure) => {
 
   function say(at, wrong, error, plain, now) {
     const against = error / errors[0] - 1;
-    const change = Math.abs(against) < 0.0005 ? "plain rounding" : `${number(Math.abs(100 * against), 0)} % ${against < 0 ? "less" : "more"} than plain rounding`;
+    const change = Math.abs(against) < 0.0005 ? "plain rounding" : `${number(Math.abs(100 * against), 0)}\u00a0% ${against < 0 ? "less" : "more"} than plain rounding`;
     const [a, b] = [plain, now].map(({ error: parts }) => Math.sqrt(parts.reduce((sum, value) => sum + value ** 2, 0)));
     const steps = now.step / plain.step;
     const stepped = Math.abs(steps - 1) < 0.01 ? "keeps its step" : `has a step ${steps.toFixed(2)} times as large`;
@@ -97,7 +97,7 @@ mount("awq-scaling", (figure) => {
         : "";
     figure.say(
       `With α = ${alpha.value.toFixed(2)} the error is ${share(error)} of the output's energy, ${change}.${moral} ` +
-        `The group under the lens ${stepped}; its errors at the output ${Math.abs(b / a - 1) < 0.005 ? "stay as they were" : `${b < a ? "shrink" : "grow"} to ${number((100 * b) / a, 0)} %`}.`,
+        `The group under the lens ${stepped}; its errors at the output ${Math.abs(b / a - 1) < 0.005 ? "stay as they were" : `${b < a ? "shrink" : "grow"} to ${number((100 * b) / a, 0)}\u00a0%`}.`,
     );
   }
 
@@ -109,7 +109,7 @@ mount("awq-scaling", (figure) => {
       height: 260,
       label: "Error against alpha",
       x: { min: 0, max: 1, label: "α" },
-      y: { min: low, max: high, label: "Error, share of the output's energy (axis starts at 1 %)", ticks: [0.01, 0.02, 0.03, 0.04], format: (value) => `${number(100 * value, 0)} %` },
+      y: { min: low, max: high, label: "Error, share of the output's energy (axis starts at 1 %)", ticks: [0.01, 0.02, 0.03, 0.04], format: (value) => `${number(100 * value, 0)}\u00a0%` },
       left: 40,
     });
     const points = (values) => values.map((value, i) => [frame.x(alphas[i]), frame.y(value)]).filter(([, y]) => y >= frame.top);
@@ -119,7 +119,7 @@ mount("awq-scaling", (figure) => {
       line(frame.x(alphas[at]), frame.top, frame.x(alphas[at]), frame.bottom, "zero"),
       svg("g", { class: "c2" }, curve(points(wrong_way), "dashed thick")),
       svg("g", { class: "c1" }, curve(points(errors), "line"), svg("circle", { cx: frame.x(alphas[best]), cy: frame.y(errors[best]), r: 8, class: "thin" })),
-      text(leaves[0] + 10, leaves[1] + 6, `divided: ${number(100 * wrong_way.at(-1), 0)} % at α = 1`, "c2 in-colour strong haloed"),
+      text(leaves[0] + 10, leaves[1] + 6, `divided: ${number(100 * wrong_way.at(-1), 0)}\u00a0% at α = 1`, "c2 in-colour strong haloed"),
       text(frame.x(alphas[best]), frame.y(errors[best]) + 26, `lowest: ${share(errors[best])}`, "c1 in-colour strong haloed", "middle"),
       svg("circle", { cx: frame.x(alphas[at]), cy: frame.y(now), r: 5, class: wrong ? "c2 fill" : "c1 fill" }),
     );
@@ -174,6 +174,6 @@ mount("awq-scaling", (figure) => {
   }
 
   function share(value) {
-    return `${number(100 * value, 2)} %`;
+    return `${number(100 * value, 2)}\u00a0%`;
   }
 });

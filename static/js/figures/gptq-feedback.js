@@ -56,7 +56,7 @@ mount("gptq-feedback", (figure) => {
   }
 
   function say(history, { column, gptqError, plainError, shares }) {
-    const share = (value) => `${number(100 * value, 2)} %`;
+    const share = (value) => `${number(100 * value, 2)}\u00a0%`;
     if (column < 0) {
       figure.say(`These are the weights as the model has them, on a grid of ${2 ** depth.value} levels a row that is not used yet. Press Next to round the first column.`);
       return;
@@ -66,7 +66,7 @@ mount("gptq-feedback", (figure) => {
       const moved = (key) => history.at(-1)[key].reduce((all, row, r) => all + row.reduce((sum, value, i) => sum + (value - weights[r][i]) ** 2, 0), 0);
       const further = moved("w") / moved("plain");
       figure.say(
-        `All columns are rounded. The output's error is ${share(gptqError)} with feedback and ${share(plainError)} by plain rounding, ${factor} times ${plainError > gptqError ? "as much" : "– feedback lost here"}. ` +
+        `All columns are rounded. The output's error is ${share(gptqError)} with feedback and ${share(plainError)} by plain rounding, ${factor} times as much${plainError > gptqError ? "" : ": here feedback lost"}. ` +
           `The weights themselves lie ${further > 1 ? "further from" : "nearer to"} the originals: their squared distance is ${further.toFixed(2)} times that of plain rounding.`,
       );
       return;
@@ -138,7 +138,7 @@ mount("gptq-feedback", (figure) => {
       height: 270,
       label: "Output error after each column",
       x: { min: 0, max: columns, label: "Columns rounded", ticks: [0, 2, 4, 6, 8, 10] },
-      y: { min: 0, max: most * 1.12, label: "Output error, share of its energy", format: (value) => `${number(100 * value, most < 0.02 ? 1 : 0)} %` },
+      y: { min: 0, max: most * 1.12, label: "Output error, share of its energy", format: (value) => `${number(100 * value, most < 0.02 ? 1 : 0)}\u00a0%` },
     });
     const until = history.slice(0, step.value + 1);
     const points = (key) => until.map((state, i) => [frame.x(i), frame.y(state[key])]);

@@ -55,7 +55,7 @@ mount("outliers", (figure) => {
         drawErrors(curves(feature, threshold.value), now),
         table(
           ["8-bit product", "become 0", "error"],
-          METHODS.map(({ key, name }) => [name, `${number(100 * now[key].zeros, 1)} %`, share(now[key].error)]),
+          METHODS.map(({ key, name }) => [name, `${number(100 * now[key].zeros, 1)}\u00a0%`, share(now[key].error)]),
           { className: "fixed" },
         ),
       );
@@ -158,7 +158,7 @@ mount("outliers", (figure) => {
       height: 230,
       label: "Error of the product against the factor",
       x: { min: 0, max: MOST, label: "Factor of the chosen feature" },
-      y: { min: 0, max: most * 1.05, label: "Error of the product", format: (value) => `${number(value * 100, most < 0.04 ? 1 : 0)} %` },
+      y: { min: 0, max: most * 1.05, label: "Error of the product", format: (value) => `${number(value * 100, most < 0.04 ? 1 : 0)}\u00a0%` },
     });
     frame.node.append(
       line(frame.x(factor.value), frame.top, frame.x(factor.value), frame.bottom, "zero"),
@@ -182,7 +182,7 @@ mount("outliers", (figure) => {
 });
 
 function share(value) {
-  return `${number(value * 100, 2)} %`;
+  return `${number(value * 100, 2)}\u00a0%`;
 }
 
 function peaks(matrix) {

@@ -49,7 +49,7 @@ mount("row-quantization", (figure) => {
       figure.say(
         `${type.name}, ${number(type.bits)} bits a weight: weight ${i} was ${number(row.values[i], 4)} and comes back as ${number(back.values[i], 4)}, off by ${number(off[i], 4)}. ` +
           `The ${type.share_a_scale} weights ${block * type.share_a_scale} … ${(block + 1) * type.share_a_scale - 1} share a scale and are off by ${number(rms, 4)} (RMS); ` +
-          `over the whole tensor it is ${number(back.rmse, 4)}, ${number((100 * back.rmse) / row.std, 1)} % of the weights' standard deviation.`,
+          `over the whole tensor it is ${number(back.rmse, 4)}, ${number((100 * back.rmse) / row.std, 1)}\u00a0% of the weights' standard deviation.`,
       );
     },
     { lines: 4 },
@@ -126,7 +126,7 @@ mount("row-quantization", (figure) => {
         max: log(50),
         label: "RMSE, whole tensor, % of the standard deviation (log)",
         ticks: [0, 1, log(0.5), log(2), log(5), log(20), log(50)],
-        format: (value) => `${number(Number((10 ** value).toPrecision(2)))} %`,
+        format: (value) => `${number(Number((10 ** value).toPrecision(2)))}\u00a0%`,
       },
     });
     const points = types.map(({ bits }, i) => [frame.x(bits), frame.y(log(shares[i]))]);

@@ -1,0 +1,89 @@
+"""A reader at work: the page notices, keeps the note while it is written, and nudges gently."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from courses.models import Note, Nudge, Place, Resource
+from people.models import User
+from tests.stack import wait_until
+
+pytestmark = pytest.mark.usefixtures("course")
+READING = "/resources/attention-is-all-you-need/"
+SignIn = Callable[[Page, User], None]
+
+
+def my_place() -> Place:
+    return Place.objects.get(resource__key="attention-is-all-you-need")
+
+
+def test_time_counts_while_the_page_is_used_and_no_longer(
+    page: Page, ada: User, sign_in: SignIn
+) -> None:
+    page.clock.install()
+    sign_in(page, ada)
+    page.goto(READING)
+    page.mouse.move(300, 300)
+    page.clock.run_for(31_000)
+    wait_until(lambda: my_place().seconds == 30, "half a minute is told", seconds=20)
+    page.clock.run_for(10 * 60_000)
+    # Nobody has touched the page for longer than anybody reads without scrolling.
+    wait_until(lambda: my_place().seconds == 60, "the time until then is told", seconds=20)
+    page.mouse.move(300, 400)
+    page.clock.run_for(31_000)
+    wait_until(lambda: my_place().seconds == 90, "it goes on", seconds=20)
+
+
+def test_derivations_that_were_opened_or_passed_by_are_told(
+    page: Page, ada: User, sign_in: SignIn
+) -> None:
+    sign_in(page, ada)
+    page.goto(READING)
+    derivations = page.locator("details.derivation")
+    assert derivations.count() == 2
+    derivations.nth(0).locator("summary").click()
+    wait_until(lambda: my_place().opened == [1], "the opened one is told", seconds=20)
+    for number in range(2):
+        derivations.nth(number).scroll_into_view_if_needed()
+        page.wait_for_timeout(200)
+    page.get_by_role("heading", name="Goes along with it").scroll_into_view_if_needed()
+    wait_until(lambda: my_place().passed == [2], "the closed one is told", seconds=20)
+    assert my_place().opened == [1]
+
+
+def test_a_note_is_kept_as_it_is_written_in_one_tab_and_not_undone_in_another(
+    page: Page, ada: User, sign_in: SignIn
+) -> None:
+    sign_in(page, ada)
+    page.goto(READING)
+    other = page.context.new_page()
+    other.goto(READING)
+
+    page.get_by_text("Your note", exact=True).click()
+    box = page.get_by_label("Your note on")
+    box.press_sequentially("Why divide")
+    expect(page.get_by_role("status")).to_contain_text("Kept on")
+    wait_until(lambda: Note.objects.get().text == "Why divide", "it is kept", seconds=20)
+    box.press_sequentially(" by the root?")
+    wait_until(
+        lambda: Note.objects.get().text == "Why divide by the root?", "and goes on", seconds=20
+    )
+
+    other.get_by_text("Your note", exact=True).click()
+    other.get_by_label("Your note on").fill("Something else")
+    expect(other.get_by_role("status")).to_contain_text("changed in another tab")
+    assert Note.objects.get().text == "Why divide by the root?"
+
+
+def test_a_nudge_is_put_away_where_it_stands(page: Page, ada: User, sign_in: SignIn) -> None:
+    resource = Resource.objects.get(key="attention-is-all-you-need")
+    Place.objects.create(student=ada, resource=resource, seconds=600)
+    sign_in(page, ada)
+    page.goto(READING)
+    nudge = page.get_by_role("region", name="A thought on how you study")
+    nudge.get_by_role("button", name="Put it away").click()
+    expect(nudge).to_have_count(0)
+    assert Nudge.objects.get().pitfall == "passive-reading"
+    page.reload()
+    expect(nudge).to_have_count(0)
