@@ -169,7 +169,7 @@ def _tasks_of(
             url=unit.resource.get_absolute_url(),
             kind="reading",
             minutes=unit.resource.minutes_full,
-            done=unit.is_done,
+            done=unit.is_answered,
         )
         for key in block["readings"]
         if (unit := units.get(key))

@@ -91,6 +91,12 @@ class Unit:
         return sum(aim.earned is not None for aim in self.aims)
 
     @property
+    def is_answered(self) -> bool:
+        """Whether its quizzes are passed: with or without having read it, it is known."""
+        quizzes = [passed for activity, passed in self.activities if activity.kind == "quiz"]
+        return all(quizzes) if quizzes else self.place is not None
+
+    @property
     def is_done(self) -> bool:
         """Whether all is earned that can be: what is announced for later holds nobody up."""
         return bool(self.earned) and all(

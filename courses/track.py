@@ -5,7 +5,8 @@ from datetime import date
 
 from django.contrib.auth.models import AnonymousUser
 
-from courses import paths, plan, standing
+from courses import paths, standing
+from courses import plan as plans
 from courses.models import Module, Path, QuizAttempt, Resource, StudyPlan
 from people.models import User
 
@@ -39,21 +40,21 @@ class Track:
     def total(self) -> int:
         return sum(len(unit.aims) for unit in self.units)
 
-    def schedule(self, *, on: date) -> plan.Schedule | None:
+    def schedule(self, *, on: date) -> plans.Schedule | None:
         """The plan with dates, if there is one. One query."""
         if self.plan is None:
             return None
-        return plan.schedule(self.plan, self.on_path, self.stops, self.record, on=on)
+        return plans.schedule(self.plan, self.on_path, self.stops, self.record, on=on)
 
     def step(self, *, open_attempt: QuizAttempt | None = None) -> standing.Step | None:
-        agenda = plan.agenda(self.module, self.on_path, self.stops)
+        agenda = plans.agenda(self.module, self.on_path, self.stops)
         return standing.next_step(agenda, self.record, open_attempt=open_attempt)
 
 
 def of(user: User | AnonymousUser, module: Module, *, chosen: StudyPlan | None = None) -> Track:
     """Six queries, whatever the size of the module; three for somebody who is not signed in."""
     if chosen is None and isinstance(user, User):
-        chosen = plan.chosen(user.pk, module)
+        chosen = plans.chosen(user.pk, module)
     return _track(user, module, chosen)
 
 
