@@ -56,13 +56,16 @@ class Reading:
             return None
         activities = [activity for activity, _passed in unit.activities]
         begun = QuizAttempt.objects.filter(student=student, quiz__activity__in=activities)
+        time = timedelta(seconds=unit.place.seconds)
+        has_note = bool(note.text.strip())
         return cls(
             resource=unit.resource.key,
-            time=timedelta(seconds=unit.place.seconds),
+            time=time,
             passed=frozenset(unit.place.passed),
             opened=frozenset(unit.place.opened),
-            has_note=bool(note.text.strip()),
-            has_tried=bool(record.best) or begun.exists(),
+            has_note=has_note,
+            # Asked only where it decides.
+            has_tried=bool(record.best) or has_note or time < LONG or begun.exists(),
         )
 
     def signs(self) -> list[Sign]:

@@ -4,7 +4,9 @@ import hashlib
 import json
 from collections.abc import Iterable
 
-from courses import schema
+from django.template.loader import render_to_string
+
+from courses import citations, schema
 from courses.bibliography import bibtex
 from courses.documents import MistakeError
 from courses.files import meant
@@ -169,7 +171,7 @@ def _save_objectives(
 
 
 def connect() -> None:
-    """Tell every resource its neighbours and prerequisites, so that its page need not ask."""
+    """Tell every resource its neighbours, prerequisites and sources: its page need not ask."""
     resources = list(Resource.objects.published().prefetch_related("prerequisites"))
     for index, resource in enumerate(resources):
         before = resources[index - 1] if index else None
@@ -187,6 +189,9 @@ def connect() -> None:
                 for required in resource.prerequisites.all()
                 if not required.retired
             ],
+            "sources": render_to_string(
+                "courses/_sources.html", {"sources": citations.sources(resource)}
+            ),
         }
         if resource.near != near:
             Resource.objects.filter(pk=resource.pk).update(near=near)

@@ -24,6 +24,12 @@ from people.models import User
 # Which activities earn an objective, and which open a gate: one query brings both ends.
 Link = Objective.activities.through
 GateLink = Gate.activities.through
+# What pages show of both ends.
+LINKED = (
+    *("objective__key", "objective__text_html", "objective__position", "objective__resource"),
+    *("activity__key", "activity__kind", "activity__title", "activity__url", "activity__minutes"),
+    *("activity__position", "activity__planned", "activity__retired", "activity__module"),
+)
 
 
 @dataclass(frozen=True)
@@ -116,7 +122,8 @@ def links_of(resources: Collection[Resource]) -> dict[int, list[Any]]:
     """The links of the resources' objectives to activities, by resource. One query."""
     found: dict[int, list[Any]] = {}
     links = Link.objects.filter(objective__resource__in=[resource.pk for resource in resources])
-    for link in links.select_related("objective", "activity").order_by("objective__position"):
+    rows = links.select_related("objective", "activity").only(*LINKED)
+    for link in rows.order_by("objective__position"):
         found.setdefault(link.objective.resource_id, []).append(link)
     return found
 

@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
-from courses import citations, notes, paths, pitfalls, places, standing, track
+from courses import notes, paths, pitfalls, places, standing, track
 from courses.calculators import Calculator
 from courses.models import Activity, Evidence, Module, Resource
 from people.models import User
@@ -55,7 +55,6 @@ def resource(request: HttpRequest, key: str) -> HttpResponse:
         "unit": unit,
         "html": resource.html,
         "companions": _companions(resource, unit),
-        "sources": citations.sources(resource),
         "todo": next(
             (item for item, passed in unit.activities if item.is_open and not passed), None
         ),

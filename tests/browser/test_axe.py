@@ -21,8 +21,8 @@ from django.urls import URLPattern, URLResolver, get_resolver, resolve, reverse
 from django.utils import timezone
 from playwright.sync_api import BrowserContext, Page, ViewportSize, expect
 
-from courses import attempts
-from courses.models import Quiz
+from courses import attempts, teach_backs
+from courses.models import Certificate, Explanation, Module, Quiz, TeachBack
 from labs import broker, runs, sheet, stream
 from labs.models import Fault, Lab, Run, State
 from people.models import User
@@ -45,6 +45,7 @@ EXCEPTIONS = {
     "admin:view_on_site": "Leads to the page itself.",
     "courses:bib": "A file.",
     "courses:draft": "POST only.",
+    "courses:teach-back-draft": "POST only.",
     "courses:entry-bib": "A file.",
     "courses:look": "POST only.",
     "courses:notes-markdown": "A file.",
@@ -100,6 +101,18 @@ PAGES: dict[str, list[tuple[str, dict[str, str]]]] = {
         ("iris", {"pk": "open attempt"}),
     ],
     "courses:checkpoint": [("nobody", {"key": "architecture"}), ("ada", {"key": "quantization"})],
+    "courses:teach-back": [
+        ("ada", {"key": "architecture"}),
+        ("ada", {"key": "quantization"}),
+        ("newcomer", {"key": "format-and-tooling"}),
+    ],
+    "courses:explanation": [
+        ("ada", {"pk": "new explanation"}),
+        ("ada", {"pk": "graded explanation"}),
+        ("iris", {"pk": "new explanation"}),
+    ],
+    "courses:certify": [("ada", {"key": "foundations"}), ("newcomer", {"key": "foundations"})],
+    "courses:certificate": [("nobody", {"code": "certificate"})],
     "courses:note": [("ada", {"key": "gguf"})],
     "courses:notes": [("ada", {}), ("newcomer", {})],
     "courses:pitfalls": [("nobody", {})],
@@ -128,6 +141,11 @@ PAGES: dict[str, list[tuple[str, dict[str, str]]]] = {
     ],
     "teaching:cohorts": [("iris", {}), ("olga", {})],
     "teaching:cohort": [("iris", {"slug": "spring"})],
+    "teaching:queue": [("iris", {"slug": "spring"})],
+    "teaching:grade": [
+        ("iris", {"slug": "spring", "pk": "new explanation"}),
+        ("iris", {"slug": "spring", "pk": "graded explanation"}),
+    ],
     "teaching:activity": [
         ("iris", {"slug": "spring", "username": "ada", "key": "lab-1-first-inference"}),
         ("iris", {"slug": "spring", "username": "ada", "key": "quiz-gguf"}),
@@ -275,6 +293,30 @@ def under_way(run: Run) -> Run:
     return run
 
 
+def explained(student: User, checkpoint: str) -> Explanation:
+    """An explanation that has just been handed in."""
+    teach_back = TeachBack.objects.get(checkpoint__key=checkpoint)
+    work = teach_backs.work_of(student, teach_back)
+    now = timezone.now()
+    draft = teach_backs.keep(work, student=student, number=1, text="A block. " * 40, at=now)
+    teach_backs.submit(draft, at=now)
+    return draft
+
+
+def certified(student: User) -> Certificate:
+    competency = {"title": "GGUF", "percent": 88, "kinds": ["Lab", "Question"], "observations": 9}
+    return Certificate.objects.create(
+        student=student,
+        module=Module.objects.get(key="foundations"),
+        statement={
+            "name": student.name,
+            "module": "Module 1: Foundations",
+            "competencies": [competency],
+            "date": "2026-03-09",
+        },
+    )
+
+
 @pytest.fixture
 def world(course: None, campus: str, ada: User, ben: User, iris: User, olga: User) -> World:
     """Ada has been busy: attempts open and graded, and runs in every state."""
@@ -316,11 +358,17 @@ def world(course: None, campus: str, ada: User, ben: User, iris: User, olga: Use
             f"{run} succeeds",
             seconds=60,
         )
+    new, graded = explained(ada, "architecture"), explained(ada, "quantization")
+    points = {criterion["key"]: criterion["points"] for criterion in graded.teach_back.rubric}
+    teach_backs.grade(graded, points, comment="Clear.", grader=iris, at=now)
     address, _ = EmailAddress.objects.get_or_create(user=ada, email=ada.email, primary=True)
     return World(
         {f"{name} attempt": str(attempt.pk) for name, attempt in taken.items()}
         | {f"run of lab {number}": str(run.pk) for number, run in done.items()}
         | {
+            "new explanation": str(new.pk),
+            "graded explanation": str(graded.pk),
+            "certificate": certified(ada).code,
             "live run": str(live.pk),
             "refused run": str(refused.pk),
             "cancelled run": str(cancelled.pk),

@@ -1,4 +1,4 @@
-"""A teach-back: a draft of one's own, the model answer only after one's own, one grade that stands."""
+"""A teach-back: a draft of one's own, then the model answer, and one grade that stands."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -181,8 +181,8 @@ def test_thirty_students_cost_as_many_queries_as_three(
     address = reverse("teaching:cohort", args=("spring",))
     enrol(3)
     # Session, user, cohort, two of columns, the students, and five of what they did.
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(12):
         client.get(address)
     enrol(27)
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(12):
         client.get(address)
