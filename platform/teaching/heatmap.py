@@ -137,6 +137,7 @@ def units() -> tuple[Unit, ...]:
         Resource.objects.published()
         .filter(module__retired=False)
         .select_related("module")
+        .defer("body", "body_html", "data", "html", "near", "why", "module__plan")
         .annotate(objective_count=Count("objectives"))
     )
     activities = (
@@ -144,6 +145,10 @@ def units() -> tuple[Unit, ...]:
         .filter(planned=False, module__retired=False)
         .exclude(url="")
         .select_related("module", "quiz__resource", "lab__resource")
+        .only(
+            *("kind", "key", "title", "position", "module__number", "module__title"),
+            *("module__position", "quiz__resource__position", "lab__resource__position"),
+        )
     )
     placed: list[tuple[tuple[int, float, int, int], Unit]] = []
     for resource in resources:
