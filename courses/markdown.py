@@ -81,7 +81,8 @@ def _mathematics(latex: str, *, display: bool) -> str:
         raise MarkdownError(
             latex, f"{unknown[0]} is no command this formula may use", "write it with another"
         )
-    mathml = mathml.replace(XMLNS, "")
+    # Infinity is a value, not an operator with space around it.
+    mathml = mathml.replace(XMLNS, "").replace("<mo>&#x0221E;</mo>", "<mi>&#x0221E;</mi>")
     # Upright letters come one by one; together they are one word, such as "softmax".
     mathml = UPRIGHT.sub(lambda run: f"<mi>{re.sub('<[^>]*>', '', run[0])}</mi>", mathml)
     if not display:
@@ -190,6 +191,15 @@ def _calculator(key: str, env: Environment) -> str:
     return f'<div class="calculator">{html}<div class="introduction">'
 
 
+def _inline_code(
+    _renderer: RendererHTML, tokens: Sequence[Token], index: int, *_rest: object
+) -> str:
+    """Short code in one piece: a browser would break `--rope-scale` behind its hyphens."""
+    code = tokens[index].content
+    kept = ' class="unbroken"' if len(code) <= LONGEST_INLINE else ""
+    return f"<code{kept}>{escapeHtml(code)}</code>"
+
+
 def _table_open(
     _renderer: RendererHTML,
     _tokens: Sequence[Token],
@@ -221,6 +231,7 @@ def _course_markdown() -> MarkdownIt:
         ("calculator", _calculator, "</div></div>"),
     ):
         container_plugin(markdown, name, render=_container(name, opening, closing))
+    markdown.add_render_rule("code_inline", _inline_code)
     markdown.add_render_rule("table_open", _table_open)
     markdown.add_render_rule("table_close", _table_close)
     for rule, display in (("math_inline", False), ("math_inline_double", True)):

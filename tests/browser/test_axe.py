@@ -22,7 +22,7 @@ from django.utils import timezone
 from playwright.sync_api import BrowserContext, Page, ViewportSize, expect
 
 from courses import attempts, teach_backs
-from courses.models import Certificate, Explanation, Module, Quiz, TeachBack
+from courses.models import Certificate, Explanation, Module, Quiz, StudyPlan, TeachBack
 from labs import broker, runs, sheet, stream
 from labs.models import Fault, Lab, Run, State
 from people.models import User
@@ -45,6 +45,7 @@ EXCEPTIONS = {
     "admin:view_on_site": "Leads to the page itself.",
     "courses:bib": "A file.",
     "courses:draft": "POST only.",
+    "courses:ical": "A file.",
     "courses:teach-back-draft": "POST only.",
     "courses:entry-bib": "A file.",
     "courses:look": "POST only.",
@@ -79,6 +80,13 @@ OF_DJANGO = {
     },
 }
 
+# Those with a figure each, and one without.
+READINGS = (
+    *("illustrated-transformer", "attention-is-all-you-need", "roformer", "rmsnorm"),
+    *("glu-variants", "gguf", "eight-bit-blog", "llm-int8", "gptq", "awq"),
+    *("flash-attention", "gqa", "lets-build-gpt"),
+)
+
 # Who looks at what: (person, arguments). Strings that World.names knows stand for what it says.
 PAGES: dict[str, list[tuple[str, dict[str, str]]]] = {
     "home": [("nobody", {}), ("ada", {}), ("newcomer", {}), ("olga", {})],
@@ -90,8 +98,14 @@ PAGES: dict[str, list[tuple[str, dict[str, str]]]] = {
     ],
     "courses:resource": [
         ("nobody", {"key": "llama"}),
-        ("ada", {"key": "illustrated-transformer"}),
-        ("ada", {"key": "gguf"}),
+        *(("ada", {"key": key}) for key in READINGS),
+    ],
+    "courses:calculator": [("nobody", {"key": "gqa", "name": "cache"})],
+    "courses:plan": [("ada", {"key": "foundations"}), ("newcomer", {"key": "foundations"})],
+    "courses:skill": [
+        ("ada", {"key": "rope-and-context"}),
+        ("ada", {"key": "rope-scaling"}),
+        ("newcomer", {"key": "gguf-structure"}),
     ],
     "courses:quiz": [("ada", {"key": "quiz-illustrated-transformer"})],
     "courses:attempt": [
@@ -190,6 +204,9 @@ SCHEMES: dict[Literal["light", "dark"], dict[str, list[str]]] = {
 }
 CHARTS_ARE_DRAWN = """
 () => [...document.querySelectorAll(".chart[data-chart]")].every(({ dataset }) => dataset.drawn)
+"""
+FIGURES_ARE_DRAWN = """
+() => [...document.querySelectorAll("[data-stage]")].every((stage) => stage.children.length)
 """
 TOO_WIDE = """
 (width) => {
@@ -328,9 +345,12 @@ def world(course: None, campus: str, ada: User, ben: User, iris: User, olga: Use
     for run in done.values():
         broker.hand_over(run.lane)
 
-    quizzes = list(Quiz.objects.all())
+    # Between them they ask questions of every type; the last one also proposes a path.
     taken = {}
-    for name, quiz in zip(("open", "wrong", "right"), quizzes, strict=True):
+    for name, key in {"open": "quiz-llama", "wrong": "quiz-rope", "right": "diagnostic"}.items():
+        quiz = Quiz.objects.get(key=key)
+        Quiz.objects.filter(pk=quiz.pk).update(draw=quiz.questions.count())
+        quiz.refresh_from_db()
         taken[name] = attempts.start(student=ada, quiz=quiz, at=now, seed=1)
         items = attempts.items(taken[name])
         if name != "open":
@@ -358,6 +378,7 @@ def world(course: None, campus: str, ada: User, ben: User, iris: User, olga: Use
             f"{run} succeeds",
             seconds=60,
         )
+    StudyPlan.objects.create(student=ada, module=Module.objects.get(key="foundations"))
     new, graded = explained(ada, "architecture"), explained(ada, "quantization")
     points = {criterion["key"]: criterion["points"] for criterion in graded.teach_back.rubric}
     teach_backs.grade(graded, points, comment="Clear.", grader=iris, at=now)
@@ -409,7 +430,7 @@ def visitors(
     return pages
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_no_page_has_violations_in_light_or_dark_and_every_page_fits_a_phone(
     world: World, visitors: dict[str, Page], subtests: pytest.Subtests
 ) -> None:
@@ -437,6 +458,7 @@ def faults(page: Page, *, excepted: Collection[str] = ()) -> list[str]:
     for scheme, rules in SCHEMES.items():
         page.emulate_media(color_scheme=scheme)
         page.wait_for_function(CHARTS_ARE_DRAWN)
+        page.wait_for_function(FIGURES_ARE_DRAWN)
         found += [
             f"{scheme}: {rule}: {words}"
             for rule, words in page.evaluate(AXE, rules)

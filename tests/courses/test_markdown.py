@@ -24,6 +24,12 @@ def test_a_long_formula_in_a_line_may_break_before_its_equals_sign() -> None:
     assert render_inline(r"$x_{i=1} = \frac{1}{2}$").count("<math") == 1
 
 
+def test_short_code_stays_in_one_piece_and_infinity_is_no_operator() -> None:
+    assert '<code class="unbroken">--rope-freq-scale</code>' in render("Set `--rope-freq-scale`.")
+    assert "<code>a --much --longer" in render("`a --much --longer --command --line --than --that`")
+    assert "<mi>&#x0221E;</mi>" in render_inline(r"$-\infty$")
+
+
 def test_code_is_coloured_by_classes_and_can_be_scrolled_by_keyboard() -> None:
     html = render("```python\nx = 1  # one\n```")
     assert '<pre class="highlight" tabindex="0">' in html
