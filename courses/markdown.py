@@ -32,6 +32,8 @@ NOTES = {"note": "", "correction": "Correction", "worked": "Worked example"}
 CONTAINERS = (*NOTES, "derivation", "diagram", "figure", "calculator")
 # A phone shows about this many signs of LaTeX in a line.
 LONGEST_INLINE = 30
+# And this many of code.
+LONGEST_UNBROKEN = 22
 # HTML needs no namespace for MathML.
 XMLNS = ' xmlns="http://www.w3.org/1998/Math/MathML"'
 # A browser may break a line between a formula and the full stop behind it.
@@ -196,7 +198,7 @@ def _inline_code(
 ) -> str:
     """Short code in one piece: a browser would break `--rope-scale` behind its hyphens."""
     code = tokens[index].content
-    kept = ' class="unbroken"' if len(code) <= LONGEST_INLINE else ""
+    kept = ' class="unbroken"' if len(code) <= LONGEST_UNBROKEN else ""
     return f"<code{kept}>{escapeHtml(code)}</code>"
 
 
@@ -210,6 +212,31 @@ def _table_open(
     env["tables"] = env.get("tables", 0) + 1
     label = f"Table {env['tables']}"
     return f'<div class="table-wrap" tabindex="0" role="region" aria-label="{label}">\n<table>\n'
+
+
+def _head_open(
+    renderer: RendererHTML,
+    tokens: Sequence[Token],
+    index: int,
+    options: OptionsDict,
+    env: Environment,
+) -> str:
+    """A head that says nothing is no head: the corner of a table."""
+    if not tokens[index + 1].content:
+        return "<td>"
+    return renderer.renderToken(tokens, index, options, env)
+
+
+def _head_close(
+    renderer: RendererHTML,
+    tokens: Sequence[Token],
+    index: int,
+    options: OptionsDict,
+    env: Environment,
+) -> str:
+    if not tokens[index - 1].content:
+        return "</td>"
+    return renderer.renderToken(tokens, index, options, env)
 
 
 def _table_close(*_arguments: object) -> str:
@@ -232,6 +259,8 @@ def _course_markdown() -> MarkdownIt:
     ):
         container_plugin(markdown, name, render=_container(name, opening, closing))
     markdown.add_render_rule("code_inline", _inline_code)
+    markdown.add_render_rule("th_open", _head_open)
+    markdown.add_render_rule("th_close", _head_close)
     markdown.add_render_rule("table_open", _table_open)
     markdown.add_render_rule("table_close", _table_close)
     for rule, display in (("math_inline", False), ("math_inline_double", True)):

@@ -24,6 +24,12 @@ def test_a_long_formula_in_a_line_may_break_before_its_equals_sign() -> None:
     assert render_inline(r"$x_{i=1} = \frac{1}{2}$").count("<math") == 1
 
 
+def test_an_empty_corner_of_a_table_is_no_heading() -> None:
+    html = render("| | F16 |\n|---|---|\n| bits | 16 |")
+    assert "<td></td>" in html
+    assert "<th>F16</th>" in html
+
+
 def test_short_code_stays_in_one_piece_and_infinity_is_no_operator() -> None:
     assert '<code class="unbroken">--rope-freq-scale</code>' in render("Set `--rope-freq-scale`.")
     assert "<code>a --much --longer" in render("`a --much --longer --command --line --than --that`")
