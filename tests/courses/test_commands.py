@@ -1,5 +1,6 @@
 """loadcourse and checkcourse: what they say, and what they leave behind."""
 
+import json
 from io import StringIO
 from pathlib import Path
 
@@ -76,6 +77,46 @@ def test_checkcourse_counts_and_leaves_the_database_alone(files: Path) -> None:
             "One [two](http://example.org/).",
             r"02-blocks.md:50: http://example.org/ is not encrypted",
         ),
+        (
+            "resources/02-blocks.md",
+            "One, two, three.",
+            "::: figure tower\nA tower.\n:::",
+            r"02-blocks.md:50: there is no figure 'tower'",
+        ),
+        (
+            "resources/02-blocks.md",
+            "text: Tell blocks apart",
+            "text: Count blocks",
+            r"02-blocks.md:20: 'Count' cannot be earned by 'quiz-blocks': .* numbers alone",
+        ),
+        (
+            "resources/02-blocks.md",
+            "text: Tell blocks apart",
+            "text: Implement a block",
+            r"02-blocks.md:20: 'Implement' cannot be earned by 'quiz-blocks'; .* exercise or a lab",
+        ),
+        (
+            "resources/02-blocks.md",
+            "  - key: build\n",
+            "".join(
+                f"  - {{key: more-{n}, text: Say more, earned_by: [quiz-blocks]}}\n"
+                for n in range(4)
+            )
+            + "  - key: build\n",
+            r"02-blocks.md:24: 'quiz-blocks' earns more than 4 objectives",
+        ),
+        (
+            "quizzes/quiz-blocks.yaml",
+            ", misconception: It pushes.",
+            "",
+            r"quiz-blocks.yaml:31: choosing 'A strong wind' is wrong, and nothing says why",
+        ),
+        (
+            "plan.yaml",
+            "Their weight lies too high.",
+            "See [there](/resources/bals/).",
+            r"plan.yaml:\d+: /resources/bals/ is no page of the campus",
+        ),
     ],
 )
 def test_checkcourse_finds_what_no_schema_sees(
@@ -84,6 +125,36 @@ def test_checkcourse_finds_what_no_schema_sees(
     change(files, name, old, new)
     with pytest.raises(CommandError, match=words):
         run("checkcourse", files)
+
+
+def test_the_report_names_what_answers_each_line_and_what_falls_short(files: Path) -> None:
+    out = StringIO()
+    call_command("checkcourse", str(files), "--report", stdout=out)
+    report = out.getvalue()
+    assert "SHORT   30 of 340  1b Fast path: 340 minutes" in report
+    assert "SHORT    0 of   8  1b Modules to come" in report
+    out = StringIO()
+    call_command("checkcourse", str(files), "--json", stdout=out)
+    lines = {line["asks"]: line for line in json.loads(out.getvalue())["lines"]}
+    assert lines["Fast path: readings"]["items"] == ["blocks"]
+    assert lines["Labs and exercises"]["later"] == ["Lab, Towers"]
+    assert not lines["Labs and exercises"]["met"]
+
+
+def test_numbers_alone_earn_what_is_calculated(files: Path) -> None:
+    quiz = files / "toys" / "quizzes" / "numbers-blocks.yaml"
+    quiz.write_text(
+        "key: numbers-blocks\ntitle: Numbers\ndraw: 1\nminutes: 3\n"
+        "pool: {skills: [counting], types: [numeric]}\n"
+    )
+    change(files, "resources/02-blocks.md", "text: Tell blocks apart", "text: Count blocks")
+    change(
+        files,
+        "resources/02-blocks.md",
+        "earned_by: [quiz-blocks]\n  - key: build",
+        "earned_by: [numbers-blocks]\n  - key: build",
+    )
+    assert "2 quizzes" in run("checkcourse", files)
 
 
 def test_links_that_lead_somewhere_are_fine(files: Path) -> None:
