@@ -19,7 +19,7 @@ def home(request: HttpRequest) -> HttpResponse:
         return render(request, "campus/welcome.html", {"modules": Module.objects.published()})
     found = track.current(request.user)
     if found is None:
-        return render(request, "campus/welcome.html", {"modules": ()})
+        return render(request, "campus/unopened.html")
     attempt = (
         QuizAttempt.objects.filter(student=request.user, submitted_at=None)
         .select_related("quiz")

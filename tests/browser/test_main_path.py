@@ -120,7 +120,7 @@ def take_the_quiz(page: Page) -> None:
 
 def predict_and_run(page: Page, lab: Lab) -> Run:
     page.get_by_role("link", name="Inference Campus").click()
-    page.get_by_role("link", name="Lab 4: Quantize and Measure").click()
+    page.get_by_role("link", name="Lab 4: Quantize and Measure").first.click()
     facts = dict(
         zip(
             page.locator("dl.facts dt").all_inner_texts(),
