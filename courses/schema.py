@@ -3,7 +3,7 @@
 from pathlib import PurePath
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from courses.calculators import Calculator
 from courses.documents import MistakeError, Part
@@ -19,6 +19,11 @@ def _https(url: str) -> str:
 
 Link = Annotated[str, AfterValidator(_https)]
 Minutes = Annotated[int, Field(ge=1, le=1000)]
+# As long as the columns they go into: not every database cuts, or complains, by itself.
+Title = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Names = Annotated[str, StringConstraints(min_length=1, max_length=300)]
+Phrase = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+Weeks = Annotated[str, StringConstraints(min_length=1, max_length=20)]
 
 
 class Module(Part):
@@ -29,11 +34,11 @@ class Module(Part):
 
     key: Key
     number: int = Field(ge=1)
-    title: Text
+    title: Title
     summary: Text
-    weeks: Text
+    weeks: Weeks
     locked: bool = False
-    original: Text | None = None
+    original: Title | None = None
     holds: tuple[Text, ...] = ()
     order: tuple[Key, ...] = ()
 
@@ -42,7 +47,7 @@ class Skill(Part):
     """An item of `skills.yaml`. A competency is a skill that must be mastered."""
 
     key: Key
-    title: Text
+    title: Title
     competency: bool = False
     part_of: tuple[Key, ...] = ()
 
@@ -51,7 +56,7 @@ class Term(Part):
     """An item of `glossary.yaml`. `also` are other spellings; `link` whether texts link to it."""
 
     key: Key
-    term: Text
+    term: Phrase
     also: tuple[Text, ...] = ()
     definition: Text
     original: Text | None = None
@@ -73,7 +78,7 @@ class Citation(Part):
 
     key: Key
     type: Literal["article", "inproceedings", "misc"]
-    title: Text
+    title: Title
     authors: list[Text] = Field(min_length=1)
     others: bool = False
     year: int = Field(ge=1900, le=2100)
@@ -87,8 +92,8 @@ class Advanced(Part):
     """An item of `advanced.yaml`: what to read after the checkpoints."""
 
     key: Key
-    topic: Text
-    title: Text
+    topic: Phrase
+    title: Title
     url: Link
     why: Text
     minutes: Minutes
@@ -100,7 +105,7 @@ class StudyQuestion(Part):
 
 
 class Extra(Part):
-    title: Text
+    title: Title
     url: Link
     minutes: Minutes
 
@@ -118,7 +123,7 @@ class Block(Part):
 
 class Week(Part):
     number: int = Field(ge=1)
-    title: Text
+    title: Title
     goal: Text
     questions: tuple[StudyQuestion, ...] = ()
     blocks: list[Block] = Field(min_length=1)
@@ -134,7 +139,7 @@ class Pitfall(Part):
     """An item of `pitfalls.yaml`. When it is shown is decided in pitfalls.py."""
 
     key: Literal["passive-reading", "skipped-derivation", "theory-only", "rushing"]
-    title: Text
+    title: Title
     problem: Text
     advice: list[Text] = Field(min_length=1)
     nudge: Text
@@ -145,7 +150,7 @@ class Planned(Part):
 
     key: Key
     kind: Key
-    title: Text
+    title: Title
     skills: tuple[Key, ...] = ()
 
 
@@ -155,7 +160,7 @@ class ReadingTime(Part):
 
 
 class Section(Part):
-    title: Text
+    title: Title
     note: Text
 
 
@@ -168,7 +173,7 @@ class Objective(Part):
 class Companion(Part):
     """Something to do or read along with it: an address, or an activity of ours."""
 
-    title: Text
+    title: Title
     url: Link | None = None
     activity: Key | None = None
 
@@ -183,7 +188,7 @@ class Companion(Part):
 
 
 class Supplement(Part):
-    title: Text
+    title: Title
     url: Link
 
 
@@ -208,9 +213,9 @@ class Resource(Part):
     key: Key
     number: int = Field(ge=1)
     type: Literal["paper", "specification", "blog-post", "guide", "video"]
-    title: Text
-    authors: Text
-    published: Text
+    title: Title
+    authors: Names
+    published: Phrase
     url: Link
     stars: int | None = Field(default=None, ge=1, le=3)
     learning_value: int | None = Field(default=None, ge=1, le=5)
@@ -265,7 +270,7 @@ class Quiz(Part):
     """
 
     key: Key
-    title: Text
+    title: Title
     resource: Key | None = None
     pass_mark: float = Field(default=0.8, gt=0.0, le=1.0)
     draw: int = Field(ge=1)
@@ -308,7 +313,7 @@ class Criterion(Part):
 class TeachBack(Part):
     """Explain it to a colleague, in writing; graded by a rubric."""
 
-    title: Text
+    title: Title
     prompt: Text
     minutes: Minutes
     skills: tuple[Key, ...] = ()
@@ -326,7 +331,7 @@ class Checkpoint(Part):
 
     key: Key
     number: int = Field(ge=1)
-    title: Text
+    title: Title
     summary: Text
     gates: list[Gate] = Field(min_length=1)
     teach_back: TeachBack | None = None

@@ -14,7 +14,7 @@ from courses.models import Activity, Module, Resource
 from courses.questions.base import Key, Text
 from courses.rendering import Renderer
 from courses.saving import save_activity
-from courses.schema import Minutes, names_file
+from courses.schema import Minutes, Title, names_file
 from labs import kinds
 from labs.models import Lab
 
@@ -24,7 +24,7 @@ class LabFile(Part):
 
     key: Key
     number: int = Field(ge=1)
-    title: Text
+    title: Title
     question: Text
     kind: Text
     minutes: Minutes

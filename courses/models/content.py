@@ -123,7 +123,7 @@ class Resource(models.Model):
     type = models.CharField(max_length=20, choices=Type)
     title = models.CharField(max_length=200)
     authors = models.CharField(max_length=300)
-    published = models.CharField(max_length=60)
+    published = models.CharField(max_length=100)
     url = models.URLField()
     stars = models.PositiveSmallIntegerField(
         null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(3)]

@@ -87,7 +87,8 @@ class Question(models.Model):
 class QuestionVersion(models.Model):
     """What a question said at one time. Never changed, so an attempt can pin it.
 
-    `content` is a courses.questions.Question as JSON, `html` what its `rendered` gave.
+    `content` is a courses.questions.Question as JSON, `html` what its `rendered` gave; only the
+    links to the glossary in it follow the glossary.
     """
 
     question = models.ForeignKey(Question, on_delete=models.CASCADE, related_name="versions")
