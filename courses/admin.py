@@ -21,7 +21,16 @@ from courses.documents import (
 )
 from courses.files import meant
 from courses.markdown import MarkdownError
-from courses.models import Activity, Evidence, Module, Question, Quiz, Resource, Skill
+from courses.models import (
+    Activity,
+    Citation,
+    Evidence,
+    Module,
+    Question,
+    Quiz,
+    Resource,
+    Skill,
+)
 from courses.questions import AnyQuestion
 from courses.rendering import Renderer
 
@@ -96,13 +105,18 @@ class FurtherField(forms.CharField):
 
 @admin.action(description="Retire: hide it, keep what students did")
 def retire(_admin: "ContentAdmin", _request: HttpRequest, chosen: QuerySet[Any]) -> None:
-    chosen.update(retired=True)
-    saving.connect()
+    _set_retired(chosen, retired=True)
 
 
 @admin.action(description="Bring back what was retired")
 def bring_back(_admin: "ContentAdmin", _request: HttpRequest, chosen: QuerySet[Any]) -> None:
-    chosen.update(retired=False)
+    _set_retired(chosen, retired=False)
+
+
+def _set_retired(chosen: QuerySet[Any], *, retired: bool) -> None:
+    if chosen.model is Quiz:
+        Activity.objects.filter(quiz__in=chosen).update(retired=retired)
+    chosen.update(retired=retired)
     saving.connect()
 
 
@@ -204,9 +218,11 @@ class ResourceForm(SchemaForm):
             (("prerequisites", index, "key"), item.key)
             for index, item in enumerate(self.content.prerequisites)
         ]
+        citations = [(("cites", index), key) for index, key in enumerate(self.content.cites)]
         for what, named, rows in (
             ("activity", activities, Activity.objects.published()),
             ("resource", prerequisites, Resource.objects.published()),
+            ("citation", citations, Citation.objects.all()),
         ):
             there = set(rows.values_list("key", flat=True))
             for location, key in named:
@@ -267,7 +283,7 @@ class QuizForm(SchemaForm):
 
     def clean(self) -> dict[str, Any]:
         data = self.cleaned_data
-        questions = self.instance.questions.filter(retired=False).count()
+        questions = self.instance.pool().count()
         if data.get("draw", 0) > questions:
             problem = f"{data['draw']} questions cannot be drawn from {questions}"
             self.blame("draw", problem, "draw fewer, or write more questions")

@@ -20,6 +20,10 @@ class AlreadySubmittedError(Exception):
     """The attempt is over; what arrives now changes nothing."""
 
 
+class NoQuestionsError(Exception):
+    """There is nothing to draw from: every question was retired."""
+
+
 @dataclass
 class Item:
     """One question of an attempt as a page shows it; `error` explains a wrong form."""
@@ -56,7 +60,7 @@ class Item:
 def start(*, student: User, quiz: Quiz, at: datetime, seed: int | None = None) -> QuizAttempt:
     """The student's open attempt, or a new one: reserved in the database before it is shown.
 
-    Without a `seed` the draw is random.
+    Without a `seed` the draw is random. Raises NoQuestionsError.
     """
     if seed is None:
         seed = secrets.randbits(62)
@@ -73,6 +77,9 @@ def _open(student: User, quiz: Quiz) -> QuizAttempt | None:
 
 
 def _reserve(student: User, quiz: Quiz, at: datetime, seed: int) -> QuizAttempt:
+    drawn = _draw(student, quiz, str(seed))
+    if not drawn:
+        raise NoQuestionsError
     past = QuizAttempt.objects.filter(student=student, quiz=quiz)
     number = (past.aggregate(last=Max("number"))["last"] or 0) + 1
     attempt = QuizAttempt.objects.create(
@@ -80,7 +87,7 @@ def _reserve(student: User, quiz: Quiz, at: datetime, seed: int) -> QuizAttempt:
     )
     Answer.objects.bulk_create(
         Answer(attempt=attempt, version_id=question.current_id, position=position)
-        for position, question in enumerate(_draw(student, quiz, str(seed)), start=1)
+        for position, question in enumerate(drawn, start=1)
         if question.current_id
     )
     return attempt
@@ -95,26 +102,23 @@ def _draw(student: User, quiz: Quiz, seed: str) -> list[Question]:
     return [pool[index] for index in sorted(drawn, key=order.index)]
 
 
-# Questions parsed, and their HTML, by the digest of their version. A version never changes, so
-# neither does what stands here, and a course has some hundred of them.
-_parsed: dict[str, tuple[AnyQuestion, Html]] = {}
+# Questions parsed, by the digest of their version. What a version asks never changes, so neither
+# does what stands here, and a course has some hundred of them.
+_parsed: dict[str, AnyQuestion] = {}
 
 
 def items(attempt: QuizAttempt) -> list[Item]:
     """The attempt's questions in their order."""
-    answers = list(
-        attempt.answers.select_related("version__question").defer(
-            "version__content", "version__html"
-        )
-    )
+    answers = list(attempt.answers.select_related("version__question").defer("version__content"))
     digests = {answer.version.digest for answer in answers}
     if unknown := digests - _parsed.keys():
         for version in QuestionVersion.objects.filter(digest__in=unknown):
-            _parsed[version.digest] = parse(version.content), version.html
+            _parsed[version.digest] = parse(version.content)
     found = []
     for answer in answers:
-        question, html = _parsed[answer.version.digest]
-        found.append(Item(answer, question, html, seed=f"{attempt.seed}:{question.key}"))
+        question = _parsed[answer.version.digest]
+        seed = f"{attempt.seed}:{question.key}"
+        found.append(Item(answer, question, answer.version.html, seed))
     return found
 
 
@@ -125,7 +129,8 @@ def take_in(drawn: Sequence[Item], typed: Mapping[str, Sequence[str]]) -> list[I
     """
     wrong = []
     for item in drawn:
-        response = [value.strip() for value in typed.get(item.name, ())]
+        # PostgreSQL holds no NUL.
+        response = [value.replace("\0", "").strip() for value in typed.get(item.name, ())]
         if len(response) > MOST_FIELDS or any(len(value) > LONGEST_FIELD for value in response):
             item.error = "This is far longer than any answer. It was not kept."
             wrong.append(item)

@@ -4,16 +4,26 @@ A reading declares them in its front matter and shows them in its text; the read
 inputs, and the campus computes. Nothing of an author's is run as code (see formulas.py).
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from courses.documents import MistakeError, Part
 from courses.formulas import FormulaError, Number, compute, printed, written
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]*$", max_length=30)]
+
+def _for_formulas(name: str) -> str:
+    if not re.fullmatch(r"[a-z_][a-z0-9_]*", name):
+        raise MistakeError(
+            f"{name!r} is no name for formulas", "use lower-case letters, digits and underscores"
+        )
+    return name
+
+
+Name = Annotated[str, StringConstraints(max_length=30), AfterValidator(_for_formulas)]
 Text = Annotated[str, StringConstraints(min_length=1)]
 
 

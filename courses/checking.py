@@ -206,9 +206,10 @@ def _further_texts(folder: Folder) -> Iterator[tuple[Document, str]]:
 
 def texts(content: ResourceContent, body: str, renderer: Renderer) -> Iterator[str]:
     """Every text of a resource as HTML, its summary first. Raises MarkdownError."""
-    yield renderer.fresh().page(body, calculators=content.calculators).html
-    yield render(content.why)
-    yield render(content.exercise or "")
+    own = renderer.fresh()
+    yield own.page(body, calculators=content.calculators).html
+    yield own.block(content.why)
+    yield own.block(content.exercise or "")
     for text in (
         *(section.note for section in content.sections),
         *(objective.text for objective in content.objectives),
@@ -217,7 +218,7 @@ def texts(content: ResourceContent, body: str, renderer: Renderer) -> Iterator[s
         *content.connection,
         *(part for each in content.corrections for part in (each.original, each.fact)),
     ):
-        yield render(text)
+        yield own.inline(text)
 
 
 def _link(document: Document, link: str, anchors: set[str]) -> Iterator[CourseFileError]:

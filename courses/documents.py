@@ -257,7 +257,9 @@ def explain(detail: ErrorDetails, schema: Any) -> tuple[Location, str, str]:
             location = location[:-1]
             problem, remedy = f"`{name}` is missing", f"add a line `{name}: ...`"
         case "extra_forbidden":
-            close = difflib.get_close_matches(name, field_names(schema), n=1)
+            # It may be a field elsewhere; here it is none.
+            elsewhere = [field for field in field_names(schema) if field != name]
+            close = difflib.get_close_matches(name, elsewhere, n=1)
             problem = f"there is no field `{name}` here"
             remedy = f"write `{close[0]}`, if that was meant" if close else "take it out"
         case "string_type":

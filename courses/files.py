@@ -268,6 +268,13 @@ class _Check:
             self.named("skill", skill.document, skill.content.key, (skill.index,))
             where = (skill.index, "part_of")
             self.known(skill.document, where, skill.content.part_of, self.skills, "skill")
+            if skill.content.key in self._wholes(skill.content):
+                self.blame(
+                    skill.document,
+                    where,
+                    f"{skill.content.key!r} is a part of itself",
+                    "take out one step of that circle",
+                )
         for item in folder.planned:
             self.tested(item.document, (item.index, "skills"), item.content.skills)
         for term in folder.terms:
@@ -288,6 +295,17 @@ class _Check:
             self.named("address", advanced.document, advanced.content.url, (advanced.index,))
         for pitfall in folder.pitfalls:
             self.named("pitfall", pitfall.document, pitfall.content.key, (pitfall.index,))
+
+    def _wholes(self, skill: schema.Skill) -> set[str]:
+        """Everything that the skill is a part of, however far up."""
+        found: set[str] = set()
+        todo = [*skill.part_of]
+        while todo:
+            key = todo.pop()
+            if key in self.skills and key not in found:
+                found.add(key)
+                todo += self.skills[key].part_of
+        return found
 
     def _resource(self, file: File[schema.Resource]) -> None:
         document, resource = file.document, file.content

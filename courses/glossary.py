@@ -10,7 +10,8 @@ OPAQUE = {
     "a", "button", "code", "dt", "h1", "h2", "h3", "h4", "label", "math", "option", "pre", "select",
     "summary", "svg", "th",
 }  # fmt: skip
-TAG = re.compile(r"(<[^>]+>)")
+# A tag, or the name of a value that is filled in later, see formulas.fill.
+KEPT = re.compile(r"(<[^>]+>|\{[\w.]+\})")
 NAME = re.compile(r"</?([a-zA-Z0-9]+)")
 
 
@@ -71,9 +72,14 @@ class Glossary:
 
         depth = 0
         parts = []
-        for part in TAG.split(html):
-            if part.startswith("<") and (name := NAME.match(part)):
-                if name[1].lower() in OPAQUE and not part.endswith("/>"):
+        # split() gives what its group matched the odd places.
+        for place, part in enumerate(KEPT.split(html)):
+            if place % 2:
+                if (
+                    (name := NAME.match(part))
+                    and name[1].lower() in OPAQUE
+                    and not part.endswith("/>")
+                ):
                     depth += -1 if part.startswith("</") else 1
                 parts.append(part)
             else:

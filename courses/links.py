@@ -128,10 +128,12 @@ def _named() -> Iterator[tuple[Place, Iterable[str]]]:
         gates = [gate.text_html for gate in checkpoint.gates.all()]
         stop = Place(str(checkpoint), checkpoint.get_absolute_url())
         yield stop, _linked([checkpoint.summary_html, gates])
-    for task in TeachBack.objects.filter(checkpoint__retired=False).select_related("checkpoint"):
+    tasks = TeachBack.objects.filter(checkpoint__retired=False, activity__retired=False)
+    for task in tasks.select_related("checkpoint"):
         teach_back = Place(f"Teach-back: {task}", task.checkpoint.get_absolute_url())
         yield teach_back, _linked([task.prompt_html, task.model_answer_html])
-    for reading in AdvancedReading.objects.select_related("module"):
+    advanced = AdvancedReading.objects.filter(module__retired=False)
+    for reading in advanced.select_related("module"):
         further = Place(
             f"Advanced reading: {reading.module.title}",
             reverse("courses:advanced", args=(reading.module.key,)),
@@ -182,7 +184,8 @@ def look(url: str, client: httpx.Client) -> Look:
         arrival = _follow("HEAD", url, client)
         if arrival.code in DOUBTED:
             arrival = _follow("GET", url, client)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+    # The resolver raises UnicodeError for a name that cannot be one.
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
         return Look(Link.Status.UNKNOWN, _in_words(error))
     answer = f"{arrival.code} {httpx.codes.get_reason_phrase(arrival.code)}".strip()
     if arrival.code in GONE:

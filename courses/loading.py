@@ -135,6 +135,7 @@ class _Store:
         self._definitions(terms)
         self._cited_resources([item.content for folder in folders for item in folder.citations])
         self._retire(folders)
+        self._retire_planned()
         self.mistakes.raise_any()
         connect()
         if self._links() != links:
@@ -471,6 +472,9 @@ class _Store:
                 save_teach_back(
                     checkpoint=checkpoint, content=content.teach_back, renderer=self.renderer
                 )
+            else:
+                Activity.objects.filter(teach_back__checkpoint=checkpoint).update(retired=True)
+        own.mention(title=str(checkpoint), url=checkpoint.get_absolute_url())
         checkpoint.gates.exclude(key__in=[item.key for item in content.gates]).delete()
 
     @staticmethod
@@ -494,4 +498,12 @@ class _Store:
         Activity.objects.filter(quiz__retired=True).update(retired=True)
         gone = Checkpoint.objects.exclude(key__in=checkpoints).exclude(digest="")
         gone.update(retired=True)
+        Activity.objects.filter(teach_back__checkpoint__retired=True).update(retired=True)
+        pitfalls = [item.content.key for folder in folders for item in folder.pitfalls]
+        Pitfall.objects.exclude(key__in=pitfalls).delete()
         Module.objects.exclude(key__in=modules).exclude(digest="").update(retired=True)
+
+    def _retire_planned(self) -> None:
+        """What was announced once, and neither is any more nor is named by a file."""
+        named = {each.activity for each in (*self.loaded.references, *self.loaded.planned)}
+        Activity.objects.filter(planned=True).exclude(key__in=named).update(retired=True)

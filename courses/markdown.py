@@ -168,7 +168,7 @@ def _diagram(key: str, env: Environment) -> str:
         raise MarkdownError(
             f"::: diagram {key}", f"there is no diagram {key!r}", f"draw diagrams/{key}.svg"
         ) from error
-    return f'<figure class="diagram" tabindex="0">{svg}<figcaption>'
+    return f'<figure class="diagram"><div tabindex="0">{svg}</div><figcaption>'
 
 
 def _figure(name: str, env: Environment) -> str:

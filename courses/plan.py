@@ -72,7 +72,8 @@ class Schedule:
 
     @property
     def ends_on(self) -> date:
-        return self.blocks[-1].last
+        """Without a block on the day it begins."""
+        return self.blocks[-1].last if self.blocks else self.plan.starts_on
 
     @property
     def behind(self) -> list[Task]:

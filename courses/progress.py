@@ -35,6 +35,8 @@ def extend(evidence: Evidence) -> list[ObjectiveEarned]:
 @transaction.atomic
 def rebuild(student: User) -> None:
     """Compute the student's earned objectives and mastery anew, from evidence alone."""
+    # Evidence waits for this row too: none of it may come between reading and writing.
+    User.objects.select_for_update().only("pk").get(pk=student.pk)
     mastery.rebuild(student)
     first: dict[int, Evidence] = {}
     objectives_of: dict[int, list[int]] = {}

@@ -17,7 +17,7 @@ from courses.markdown import MarkdownError, Page, render, render_inline, render_
 from courses.models import Diagram, Mention, Term
 
 # Raise this when rendered text changes its form: every file is then rendered again.
-RENDERING = 3
+RENDERING = 4
 
 
 @dataclass

@@ -158,7 +158,7 @@ def _checkpoints(module: Module) -> Iterator[Line]:
             and any(activity.is_open for activity in gate.activities.all())
         ]
         yield _line("1b", f"{checkpoint}: gates that can be passed", 4, gates)
-    taught = checkpoints.filter(teach_back__isnull=False).select_related("teach_back")
+    taught = checkpoints.filter(teach_back__activity__retired=False).select_related("teach_back")
     yield _line("1b", "Teach-backs", 3, [checkpoint.teach_back for checkpoint in taught])
 
 

@@ -1,5 +1,6 @@
 """The schema of the course files; the fields and their meaning."""
 
+import re
 from pathlib import PurePath
 from typing import Annotated, Literal
 
@@ -15,6 +16,12 @@ def _https(url: str) -> str:
     if not url.startswith("https://") or any(space in url for space in " \n\t"):
         raise MistakeError(f"{url!r} is no https address", "write it as https://...")
     return url
+
+
+def _arxiv(eprint: str) -> str:
+    if not re.fullmatch(r"\d{4}\.\d{4,5}", eprint, re.ASCII):
+        raise MistakeError(f"{eprint!r} is no number of arXiv's", 'write it as "2405.00001"')
+    return eprint
 
 
 Link = Annotated[str, AfterValidator(_https)]
@@ -83,7 +90,7 @@ class Citation(Part):
     others: bool = False
     year: int = Field(ge=1900, le=2100)
     venue: Text | None = None
-    eprint: Annotated[str, Field(pattern=r"^\d{4}\.\d{4,5}$")] | None = None
+    eprint: Annotated[str, AfterValidator(_arxiv)] | None = None
     url: Link
     resource: Key | None = None
 

@@ -219,13 +219,17 @@ def stops(record: Record, *, module: Module | None = None) -> list[Stop]:
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to do next: what it is, the words of its button, and why this one."""
+    """One thing to do next: what it is, the words of its button, and why this one.
+
+    `reading` is the key of the resource that it belongs to.
+    """
 
     title: str
     action: str
     url: str
     reason: str
     minutes: int = 0
+    reading: str = ""
 
 
 ACTIONS = {"quiz": "Take the quiz", "lab": "Do the lab"}
@@ -256,7 +260,8 @@ def _step_of(unit: Unit, record: Record) -> Step | None:
     if unit.place is None and not unit.earned:
         url = resource.get_absolute_url()
         action = "Watch it" if resource.type == Resource.Type.VIDEO else "Read it"
-        return Step(resource.title, action, url, "Next in the module.", resource.minutes)
+        reason = "Next in the module."
+        return Step(resource.title, action, url, reason, resource.minutes, resource.key)
     for activity, passed in unit.activities:
         if activity.is_open and not passed:
             tried = "Not passed yet; it" if activity.pk in record.best else "It"
@@ -266,6 +271,7 @@ def _step_of(unit: Unit, record: Record) -> Step | None:
                 activity.url,
                 f"{tried} earns objectives of {resource.title}.",
                 activity.minutes,
+                resource.key,
             )
     return None
 

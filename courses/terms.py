@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 
-from courses.models import Mention, Resource, Term
+from courses.models import Activity, Checkpoint, Mention, Resource, Term
 
 LINK = re.compile(r"</?a\b[^>]*>")
 
@@ -59,10 +59,11 @@ def neighbours(term: Term) -> tuple[Term | None, Term | None]:
 
 
 def backlinks(term: Term) -> list[Mention]:
-    """The pages of the course that use it; not those of what is retired. Two queries."""
+    """The pages of the course that use it; not those of what is retired. Four queries."""
     gone = {
-        resource.get_absolute_url()
-        for resource in Resource.objects.filter(retired=True).only("key")
+        *(row.get_absolute_url() for row in Resource.objects.filter(retired=True).only("key")),
+        *(row.get_absolute_url() for row in Checkpoint.objects.filter(retired=True).only("key")),
+        *Activity.objects.filter(retired=True).values_list("url", flat=True),
     }
     return [mention for mention in term.mentions.all() if mention.url not in gone]
 

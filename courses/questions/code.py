@@ -11,10 +11,11 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from courses.documents import MistakeError, Part
+from courses.documents import MistakeError
 from courses.formulas import FormulaError, Number, compute
 from courses.markdown import render
 from courses.questions.base import Grade, Html, Question, Response, Text, WrongFormError
+from courses.questions.text import Slip
 
 GAP = "____"
 LONGEST = 200
@@ -32,13 +33,6 @@ def tokens(line: str, language: str) -> tuple[str, ...] | None:
     if any(token.type == tokenize.ERRORTOKEN and token.string.strip() for token in found):
         return None
     return tuple(token.string for token in found if token.string.strip())
-
-
-class Slip(Part):
-    """Wrong lines with a known cause, and what they reveal."""
-
-    answers: list[Text] = Field(min_length=1)
-    misconception: Text
 
 
 class Code(Question):

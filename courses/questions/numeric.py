@@ -155,10 +155,10 @@ class Numeric(Question):
         return abs(given - answer) <= allowed + 1e-9 * max(1.0, abs(answer)) * (allowed == 0)
 
     def number(self, typed: str) -> float:
-        """The number that was typed, in `unit`; WrongFormError says how to write one."""
+        """The number that was typed, in `unit`; how to write one stands beside the field."""
         match = TYPED.fullmatch(typed.strip())
         if not match:
-            raise WrongFormError(f"That cannot be read as a number. {self.form}")
+            raise WrongFormError("That cannot be read as a number.")
         value = float(match["number"].replace(",", "").replace(" ", ""))
         if not math.isfinite(value):
             raise WrongFormError(f"That is too large for an answer. {self.form}")
@@ -186,9 +186,7 @@ class Numeric(Question):
     @property
     def tolerated(self) -> str:
         if self.tolerance.relative:
-            return f"Right within {self.tolerance.relative:.2%} of the answer.".replace(
-                ".00%", " %"
-            )
+            return f"Right within {100 * self.tolerance.relative:g}\u00a0% of the answer."
         if self.tolerance.absolute:
             return f"Right within {written(self.tolerance.absolute)} {self.unit}".rstrip() + "."
         return "It must be exact."

@@ -44,7 +44,10 @@ def plan(request: SignedInRequest, key: str) -> HttpResponse:
     proposal = None if chosen else placement.proposal(request.user)
     form = PlanForm(request.POST or None, instance=chosen or _proposed(request, module, proposal))
     if request.method == "POST" and form.is_valid():
-        saved = form.save()
+        # Not form.save(): another tab may have made the first plan since this one looked.
+        saved, _created = StudyPlan.objects.update_or_create(
+            student=request.user, module=module, defaults=form.cleaned_data
+        )
         messages.success(
             request, f"Your path is {saved.get_path_display()}. Nothing you did is lost."
         )

@@ -3,6 +3,7 @@
 from contextlib import suppress
 from typing import Any
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db.models import Prefetch
 from django.http import HttpResponse
@@ -47,7 +48,7 @@ def quiz(request: SignedInRequest, key: str) -> HttpResponse:
         Quiz.objects.published().select_related("activity__module", "resource__module"), key=key
     )
     if request.method == "POST":
-        return redirect(attempts.start(student=request.user, quiz=quiz, at=timezone.now()))
+        return _start(request, quiz)
     mine = QuizAttempt.objects.filter(student=request.user, quiz=quiz).order_by("-number")
     past = list(mine[:RECENT_ATTEMPTS])
     for attempt in past:
@@ -62,6 +63,14 @@ def quiz(request: SignedInRequest, key: str) -> HttpResponse:
             "passed": any(attempt.passed for attempt in past),
         },
     )
+
+
+def _start(request: SignedInRequest, quiz: Quiz) -> HttpResponse:
+    try:
+        return redirect(attempts.start(student=request.user, quiz=quiz, at=timezone.now()))
+    except attempts.NoQuestionsError:
+        messages.error(request, "This quiz has no questions just now.")
+        return redirect(quiz)
 
 
 @login_required

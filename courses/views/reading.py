@@ -9,6 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadReque
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.vary import vary_on_headers
 
 from courses import notes, paths, pitfalls, places, standing, track
 from courses.calculators import Calculator
@@ -100,6 +101,7 @@ def _companions(resource: Resource, unit: standing.Unit) -> list[dict[str, str]]
 
 
 @require_GET
+@vary_on_headers("HX-Request")
 def calculator(request: HttpRequest, key: str, name: str) -> HttpResponse:
     """What a calculator gives for the numbers typed: its results alone for htmx, else a page."""
     resource = get_object_or_404(Resource.objects.published().select_related("module"), key=key)

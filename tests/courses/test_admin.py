@@ -6,7 +6,16 @@ import pytest
 from django.test import Client
 
 from courses import attempts, loading
-from courses.models import Module, Objective, Question, QuestionVersion, Quiz, Resource
+from courses.models import (
+    Activity,
+    Module,
+    Objective,
+    Question,
+    QuestionVersion,
+    Quiz,
+    Resource,
+    Skill,
+)
 from people.models import User
 from tests.courses.conftest import CONTENT
 
@@ -122,6 +131,18 @@ def test_an_admin_adds_a_module_and_a_resource(client: Client, olga: User) -> No
             "objectives:\n- {key: a, text: b, earned_by: [quiz-blocks]}",
             "Line 1: there is no resource 'none'",
         ),
+        ("why", "It is {= 1 / 0 }.", "this cannot be computed"),
+        (
+            "further",
+            "exercise: It is {= 1 / 0 }.\n"
+            "objectives:\n- {key: a, text: b, earned_by: [quiz-blocks]}",
+            "this cannot be computed",
+        ),
+        (
+            "further",
+            "cites: [nothing]\nobjectives:\n- {key: a, text: b, earned_by: [quiz-blocks]}",
+            "Line 1: there is no citation 'nothing'",
+        ),
     ],
 )
 def test_a_mistake_in_a_resource_stands_beside_its_field(
@@ -188,6 +209,31 @@ def test_a_quiz_cannot_draw_more_than_it_has(client: Client, olga: User) -> None
     client.force_login(olga)
     found = errors(client, url(Quiz.objects.get()), draw="9")
     assert "9 questions cannot be drawn from 4" in " ".join(found["draw"])
+
+
+def test_a_quiz_without_questions_of_its_own_draws_from_its_pool(
+    client: Client, olga: User
+) -> None:
+    quiz = Quiz.objects.get()
+    activity = Activity.objects.create(key="gate", kind="quiz", title="Gate", url="/gate/")
+    gate = Quiz.objects.create(key="gate", activity=activity, title="Gate", draw=2)
+    gate.pool_skills.set(Skill.objects.filter(key="counting"))
+    client.force_login(olga)
+    assert client.post(url(gate), form(client, url(gate), draw="3")).status_code == 302
+    assert Quiz.objects.get(key="gate").draw == 3
+    found = errors(client, url(gate), draw="4")
+    assert "4 questions cannot be drawn from 3" in " ".join(found["draw"])
+    assert quiz.questions.count() == 4
+
+
+def test_a_retired_quiz_is_open_no_more_until_it_is_brought_back(
+    client: Client, olga: User
+) -> None:
+    client.force_login(olga)
+    quiz = Quiz.objects.get()
+    for action, is_open in (("retire", False), ("bring_back", True)):
+        client.post("/admin/courses/quiz/", {"action": action, "_selected_action": [quiz.pk]})
+        assert Activity.objects.get(key="quiz-blocks").is_open is is_open
 
 
 def test_content_is_retired_and_brought_back_never_deleted(client: Client, olga: User) -> None:

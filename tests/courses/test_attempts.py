@@ -8,7 +8,7 @@ from django.test import Client
 from django.utils import timezone
 
 from courses import attempts, loading
-from courses.models import Answer, Evidence, ObjectiveEarned, Quiz, QuizAttempt
+from courses.models import Answer, Evidence, ObjectiveEarned, Question, Quiz, QuizAttempt
 from people.models import User
 
 pytestmark = pytest.mark.usefixtures("toys")
@@ -228,6 +228,22 @@ def test_questions_met_least_are_drawn_first(toys: loading.Loaded, ada: User) ->
     second = attempts.start(student=ada, quiz=quiz, at=timezone.now())
     drawn = [{item.question.key for item in attempts.items(attempt)} for attempt in (first, second)]
     assert drawn[0].isdisjoint(drawn[1])
+
+
+def test_a_quiz_that_has_lost_its_questions_reserves_no_attempt(client: Client, ada: User) -> None:
+    Question.objects.update(retired=True)
+    client.force_login(ada)
+    answer = client.post(URL, follow=True)
+    assert "This quiz has no questions just now." in answer.content.decode()
+    assert not QuizAttempt.objects.exists()
+
+
+def test_nothing_typed_is_more_than_postgresql_can_hold(
+    client: Client, attempt: QuizAttempt
+) -> None:
+    """It keeps no NUL in a text."""
+    client.post(f"{attempt.get_absolute_url()}draft/", {"q1": "a\0b"})
+    assert Answer.objects.get(position=1).response == ["ab"]
 
 
 def test_others_neither_see_nor_submit_an_attempt(

@@ -1,5 +1,6 @@
 """Calculators and the numbers of a text: computed by the campus, never as an author's code."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,26 @@ def test_a_number_for_people_is_near_the_number(value: float) -> None:
 
 def test_a_formula_computes_what_python_would() -> None:
     assert compute("ceil(8 * d / 3 / 256) * 256", {"d": 4096}) == 11008
+    assert compute("round(d / 1000, 1) + 2 ** -1", {"d": 4096}) == 4.6
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "3999999 ** 3999999",
+        "(1 << 9999) ** 3999",
+        "f'{d:>999999999}'",
+        "'%999999999d' % d",
+        "'d'.ljust(999999999)",
+        "d.to_bytes(999999999)",
+        "round(d, -999999999) / 0",
+    ],
+)
+def test_no_formula_takes_all_time_or_memory(formula: str) -> None:
+    started = time.monotonic()
+    with pytest.raises(FormulaError):
+        compute(formula, {"d": 5})
+    assert time.monotonic() - started < 0.5
 
 
 FRONT = """calculators:

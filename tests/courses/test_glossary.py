@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from courses import loading, terms
 from courses.glossary import Entry, Glossary
-from courses.models import Mention, Resource
+from courses.models import Activity, Checkpoint, Mention, Resource, Term
 
 GLOSSARY = Glossary(
     (
@@ -140,3 +140,34 @@ def test_a_term_that_is_gone_is_linked_no_more(client: Client, files: Path, db: 
     loading.load(files)
     assert "/glossary/power/" not in client.get("/resources/blocks/").content.decode()
     assert client.get("/glossary/power/").status_code == 404
+
+
+def test_a_checkpoint_is_a_backlink_until_it_is_retired(
+    client: Client, files: Path, db: None
+) -> None:
+    change(files, "checkpoints/building.yaml", "Build a tower", "Make it roll")
+    loading.load(files)
+    assert used_on("roll") == {"/resources/balls/", "/checkpoints/building/"}
+    backlink = 'href="/checkpoints/building/">Checkpoint 1: Building</a>'
+    assert backlink in client.get("/glossary/roll/").content.decode()
+    Checkpoint.objects.update(retired=True)
+    assert backlink not in client.get("/glossary/roll/").content.decode()
+
+
+def test_no_backlink_leads_to_an_activity_that_is_gone(
+    client: Client, toys: loading.Loaded
+) -> None:
+    term, url = Term.objects.get(key="roll"), "/labs/lab-towers/"
+    Activity.objects.filter(key="lab-towers").update(url=url, planned=False)
+    term.mentions.create(url=url, title="Lab 1")
+    assert url in client.get("/glossary/roll/").content.decode()
+    Activity.objects.filter(key="lab-towers").update(retired=True)
+    assert url not in client.get("/glossary/roll/").content.decode()
+
+
+def test_what_is_filled_in_later_is_not_linked() -> None:
+    # The name of a drawn value may be a term: "{bits} bits".
+    text = "<p>{power} of {t.power}: a power</p>"
+    expected = f"<p>{{power}} of {{t.power}}: a {link('power', 'power')}</p>"
+    glossary = Glossary((Entry("power", "/glossary/power/", ("power",), link=True),))
+    assert glossary.linked(text).html == expected

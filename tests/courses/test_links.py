@@ -168,7 +168,13 @@ def test_refused_connections_and_unknown_names_prove_nothing(client_outside: htt
         probe.bind(("127.0.0.1", 0))
         closed = probe.getsockname()[1]
     # RFC 6761: no resolver knows a name below .invalid; without a network none knows any.
-    for url in (f"http://127.0.0.1:{closed}/", "https://campus.invalid/", "https://[nonsense/"):
+    for url in (
+        f"http://127.0.0.1:{closed}/",
+        "https://campus.invalid/",
+        "https://[nonsense/",
+        f"https://{'a' * 64}.org/",
+        "https://campus..org/",
+    ):
         found = links.look(url, client_outside)
         assert found.status == Link.Status.UNKNOWN, url
         assert found.detail

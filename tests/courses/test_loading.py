@@ -15,6 +15,7 @@ from courses.models import (
     Module,
     Objective,
     ObjectiveEarned,
+    Pitfall,
     Question,
     QuestionVersion,
     Quiz,
@@ -167,3 +168,43 @@ def test_the_whole_course_loads_in_well_under_five_seconds() -> None:
     loading.load(settings.COURSE_DIR)
     assert time.process_time() - started < 5
     assert Resource.objects.published().exists()
+
+
+def test_what_is_announced_no_more_is_retired(files: Path) -> None:
+    planned = files / "toys/planned.yaml"
+    kept = planned.read_text()
+    planned.write_text(f"{kept}- {{key: exercise-towers, kind: exercise, title: Towers}}\n")
+    loading.load(files)
+    assert not Activity.objects.get(key="exercise-towers").retired
+    planned.write_text(kept)
+    loading.load(files)
+    assert Activity.objects.get(key="exercise-towers").retired
+    assert not Activity.objects.get(key="lab-towers").retired
+
+
+def test_a_pitfall_that_is_gone_from_the_files_is_gone(files: Path) -> None:
+    file = files / "toys/pitfalls.yaml"
+    rushing = "- {key: rushing, title: A, problem: B., advice: [C.], nudge: D.}\n"
+    theory = "- {key: theory-only, title: A, problem: B., advice: [C.], nudge: D.}\n"
+    file.write_text(rushing + theory)
+    loading.load(files)
+    assert Pitfall.objects.count() == 2
+    file.write_text(theory)
+    loading.load(files)
+    assert Pitfall.objects.get().key == "theory-only"
+
+
+def test_a_question_is_explained_with_the_glossary_of_today(files: Path, ada: User) -> None:
+    loading.load(files)
+    attempt = attempts.start(student=ada, quiz=Quiz.objects.get(), at=timezone.now())
+
+    def explanations() -> str:
+        return "".join(item.html["explanation"] for item in attempts.items(attempt))
+
+    assert "/glossary/ground/" not in explanations()
+    glossary = files / "toys/glossary.yaml"
+    glossary.write_text(
+        f"{glossary.read_text()}- {{key: ground, term: ground, definition: Below.}}\n"
+    )
+    loading.load(files)
+    assert "/glossary/ground/" in explanations()

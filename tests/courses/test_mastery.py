@@ -4,7 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 from django.core.management import call_command
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
@@ -207,6 +209,15 @@ def test_somebody_elses_evidence_is_not_in_it(client: Client, ada: User, strange
     page = client.get("/skills/part/").content.decode()
     assert "Why 0 %" in page
     assert "a test" not in page
+
+
+@pytest.mark.django_db
+def test_what_is_recorded_meanwhile_waits_until_progress_is_rebuilt(ada: User) -> None:
+    """Both take the student's row first; SQLite has one writer at a time anyhow."""
+    with CaptureQueriesContext(connection) as queries:
+        progress.rebuild(ada)
+    first = next(query["sql"] for query in queries if query["sql"].startswith("SELECT"))
+    assert 'FROM "people_user"' in first
 
 
 @pytest.mark.django_db

@@ -159,6 +159,36 @@ def test_switching_the_path_loses_nothing(client: Client, ada: User, module: Mod
         assert track.of(ada, module).earned == 2
 
 
+@pytest.mark.parametrize("held", [{}, None])
+def test_a_plan_without_a_block_has_a_page(
+    client: Client, ada: User, module: Module, held: dict[str, object] | None
+) -> None:
+    """A module may have no plan, and a path nothing of what is in it."""
+    if held is None:
+        weeks = [{**week, "blocks": []} for week in module.plan["weeks"]]
+        held = {"weeks": weeks}
+    Module.objects.update(plan=held)
+    planned(ada, module)
+    client.force_login(ada)
+    assert client.get("/").status_code == 200
+    assert client.get("/modules/toys/plan.ics").status_code == 200
+    page = client.get("/modules/toys/plan/").content.decode()
+    assert "2 March to 2 March 2026" in page
+
+
+def test_two_tabs_that_make_the_first_plan_make_one(
+    client: Client, ada: User, module: Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Another tab has made one after this one looked.
+    planned(ada, module)
+    monkeypatch.setattr(plan, "chosen", lambda *_arguments: None)
+    client.force_login(ada)
+    choice = {"path": "fast", "starts_on": timezone.localdate().isoformat(), "hours_a_week": "5"}
+    assert client.post("/modules/toys/plan/", choice).status_code == 302
+    found = StudyPlan.objects.get()
+    assert (found.path, found.hours_a_week) == ("fast", 5)
+
+
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [

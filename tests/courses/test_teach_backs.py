@@ -1,6 +1,7 @@
 """A teach-back: a draft of one's own, then the model answer, and one grade that stands."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,8 +9,16 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
-from courses import rubrics, schema, teach_backs
-from courses.models import Checkpoint, Evidence, Explanation, Mastery, Observation, TeachBack
+from courses import loading, rubrics, schema, teach_backs
+from courses.models import (
+    Activity,
+    Checkpoint,
+    Evidence,
+    Explanation,
+    Mastery,
+    Observation,
+    TeachBack,
+)
 from courses.rendering import Renderer
 from courses.saving import save_teach_back
 from people.models import User
@@ -20,6 +29,15 @@ KEEPER = "/checkpoints/building/teach-back/draft/"
 LONG = "Weight low and wide keeps a tower standing. " * 6
 FULL = {"base": 3, "weight": 2}
 MODEL = "Put the heavy blocks below"
+IN_A_FILE = """teach_back:
+  title: Why towers stand
+  prompt: Explain it to a colleague.
+  minutes: 20
+  rubric:
+    - {key: base, text: A wide base, points: 3}
+    - {key: weight, text: Weight below, points: 2}
+  model_answer: Put the heavy blocks below.
+"""
 
 
 @pytest.fixture
@@ -243,6 +261,30 @@ def test_a_teach_back_of_a_retired_checkpoint_is_not_there(
     Checkpoint.objects.update(retired=True)
     client.force_login(ada)
     assert client.get(DESK).status_code == 404
+
+
+def test_a_teach_back_goes_with_its_file_or_its_checkpoint_and_comes_back(
+    files: Path, db: None
+) -> None:
+    def is_open() -> bool:
+        loading.load(files)
+        return Activity.objects.get(key="teach-back-building").is_open
+
+    file = files / "toys/checkpoints/building.yaml"
+    without, plan = file.read_text(), files / "toys/plan.yaml"
+    file.write_text(without + IN_A_FILE)
+    assert is_open()
+    file.write_text(without)
+    assert not is_open()
+    file.write_text(without + IN_A_FILE)
+    assert is_open()
+    file.unlink()
+    planned = plan.read_text()
+    plan.write_text(planned.replace("        checkpoint: building\n", ""))
+    assert not is_open()
+    file.write_text(without + IN_A_FILE)
+    plan.write_text(planned)
+    assert is_open()
 
 
 # What works.

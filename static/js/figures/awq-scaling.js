@@ -109,7 +109,7 @@ mount("awq-scaling", (figure) => {
       height: 260,
       label: "Error against alpha",
       x: { min: 0, max: 1, label: "α" },
-      y: { min: low, max: high, label: "Error, share of the output's energy (axis starts at 1 %)", ticks: [0.01, 0.02, 0.03, 0.04], format: (value) => `${number(100 * value, 0)}\u00a0%` },
+      y: { min: low, max: high, label: figure.narrow ? "Error, share of the energy (from 1\u00a0%)" : "Error, share of the output's energy (axis starts at 1\u00a0%)", ticks: [0.01, 0.02, 0.03, 0.04], format: (value) => `${number(100 * value, 0)}\u00a0%` },
       left: 40,
     });
     const points = (values) => values.map((value, i) => [frame.x(alphas[i]), frame.y(value)]).filter(([, y]) => y >= frame.top);
@@ -151,7 +151,7 @@ mount("awq-scaling", (figure) => {
     const inside = (value) => middle(Math.min(Math.max(value, -limit), limit));
     const levels = Array.from({ length: 2 * largest_code + 1 }, (_, i) => (i - largest_code) * now.step);
     node.append(
-      text(0, 122, `s · w, and the ${2 * largest_code + 1} levels of its grid; dots: as rounded`, "quiet"),
+      text(0, 122, figure.narrow ? `s · w, ${2 * largest_code + 1} levels; dots: as rounded` : `s · w, and the ${2 * largest_code + 1} levels of its grid; dots: as rounded`, "quiet"),
       ...levels.filter((value) => Math.abs(value) <= limit * 1.001).map((value) => line(left, middle(value), right, middle(value), value === 0 ? "zero" : "rule")),
       text(left - 6, inside(largest_code * now.step) + 5, number(largest_code * now.step, 2), "quiet small", "end"),
       text(left - 6, middle(0) + 4, "0", "quiet small", "end"),
@@ -163,7 +163,7 @@ mount("awq-scaling", (figure) => {
     const lower = scale([-most, most], [392, 304]);
     const within = (value) => lower(Math.min(Math.max(value, -most), most));
     node.append(
-      text(0, 292, "Error × mean |x|: what the output hears (thin: at α = 0)", "quiet"),
+      text(0, 292, figure.narrow ? "Error × mean |x| (thin: at α = 0)" : "Error × mean |x|: what the output hears (thin: at α = 0)", "quiet"),
       line(left, lower(0), right, lower(0), "zero"),
       svg("g", { class: "c2" }, now.error.map((value, i) => bar(i, lower(0), within(value), "fill"))),
       svg("g", { class: "before" }, plain.error.map((value, i) => svg("path", { d: `M${x(i + 0.05)} ${within(value)}H${x(i + 0.95)}`, class: "thin thick" }))),

@@ -124,7 +124,7 @@ mount("row-quantization", (figure) => {
       y: {
         min: log(0.4),
         max: log(50),
-        label: "RMSE, whole tensor, % of the standard deviation (log)",
+        label: figure.narrow ? "RMSE, % of the standard deviation (log)" : "RMSE, whole tensor, % of the standard deviation (log)",
         ticks: [0, 1, log(0.5), log(2), log(5), log(20), log(50)],
         format: (value) => `${number(Number((10 ** value).toPrecision(2)))}\u00a0%`,
       },
@@ -141,8 +141,10 @@ mount("row-quantization", (figure) => {
         const now = i === Number(kind.value);
         const legacy = !steps.includes(i);
         const [cx, cy] = points[i];
+        // Beside the point: above at its right, or below at its left, as there is room.
+        const beside = legacy ? cx + 50 <= figure.width : cx - 50 < frame.left;
         const mark = legacy ? rect(cx - 4, cy - 4, 8, 8, now ? "fill" : "soft outlined") : svg("circle", { cx, cy, r: 4.75, class: now ? "fill" : "soft outlined" });
-        return svg("g", { class: legacy ? "c3" : "c1" }, mark, now ? svg("circle", { cx, cy, r: 10, class: "chosen" }) : null, legacy ? text(cx + 14, cy - 4, name, now ? "strong" : "quiet") : text(cx - 14, cy + 14, name, now ? "strong" : "quiet", "end"));
+        return svg("g", { class: legacy ? "c3" : "c1" }, mark, now ? svg("circle", { cx, cy, r: 10, class: "chosen" }) : null, beside ? text(cx + 14, cy - 4, name, now ? "strong" : "quiet") : text(cx - 14, cy + 14, name, now ? "strong" : "quiet", "end"));
       }),
     );
     return frame.node;
