@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
 from django.http import QueryDict
 
 from courses.models import Place, Resource
@@ -59,12 +58,12 @@ class Report:
 
 
 def visit(student: User, resource: Resource, *, at: datetime) -> Place | None:
-    """Note that the student is here; gives the place as it was before. One or two queries."""
+    """Note that the student is here; gives the place as it was before. One to three queries."""
     places = Place.objects.filter(student=student)
-    latest = places.order_by("-at").values("pk")[:1]
-    known = list(places.filter(Q(resource=resource) | Q(pk__in=latest)).order_by("-at"))
-    left = next((place for place in known if place.resource_id == resource.pk), None)
-    if left is None or left is not known[0] or at - left.at > SAME_VISIT:
+    latest = places.order_by("-at").first()
+    is_here = latest is not None and latest.resource_id == resource.pk
+    left = latest if is_here else places.filter(resource=resource).first()
+    if left is None or not is_here or at - left.at > SAME_VISIT:
         Place.objects.bulk_create(
             [Place(student=student, resource=resource, opened_at=at, at=at)],
             update_conflicts=True,

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable
 
 from django.template.loader import render_to_string
+from django.utils import timezone
 
 from courses import citations, schema
 from courses.bibliography import bibtex
@@ -194,7 +195,7 @@ def connect() -> None:
             ),
         }
         if resource.near != near:
-            Resource.objects.filter(pk=resource.pk).update(near=near)
+            Resource.objects.filter(pk=resource.pk).update(near=near, changed_at=timezone.now())
 
 
 def _neighbour(other: Resource | None, resource: Resource) -> dict[str, str] | None:

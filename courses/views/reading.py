@@ -11,13 +11,15 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 from django.views.decorators.vary import vary_on_headers
 
-from courses import notes, paths, pitfalls, places, standing, track
+from courses import notes, paths, pitfalls, places, standing, texts, track
 from courses.calculators import Calculator
 from courses.models import Activity, Evidence, Module, Resource
 from people.models import User
 from people.requests import SignedInRequest
 
 LONGEST_NUMBER = 30
+# What the page of a reading does not need of its rows, and what is attached to it.
+UNSEEN = ("why", "body", *texts.TEXTS, "module__plan", "module__holds", "module__summary")
 
 
 @require_GET
@@ -45,9 +47,8 @@ def module(request: HttpRequest, key: str) -> HttpResponse:
 
 @require_GET
 def resource(request: HttpRequest, key: str) -> HttpResponse:
-    resource = get_object_or_404(
-        Resource.objects.published().select_related("module").defer("why", "body"), key=key
-    )
+    row = Resource.objects.published().select_related("module")
+    resource = texts.attach(get_object_or_404(row.defer(*UNSEEN), key=key))
     links = standing.links_of([resource]).get(resource.pk, [])
     record = _record_for(request.user, resource, links)
     unit = standing.unit(resource, links, record)
