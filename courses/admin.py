@@ -24,6 +24,7 @@ from courses.markdown import MarkdownError
 from courses.models import (
     Activity,
     Citation,
+    Diagram,
     Evidence,
     Module,
     Question,
@@ -32,6 +33,7 @@ from courses.models import (
     Skill,
 )
 from courses.questions import AnyQuestion
+from courses.questions.label import Label
 from courses.rendering import Renderer
 
 # What a resource's file has beyond the columns of its row: in the form one text of YAML.
@@ -334,6 +336,8 @@ class QuestionForm(SchemaForm):
             known = meant(content.skill, every, "or leave it out")
             problem = f"there is no skill {content.skill!r}"
             self.blame_line(document.mistake(("skill",), problem, known))
+        if isinstance(content, Label):
+            self._check_diagram(content, document)
         try:
             for problem in answers_itself(content):
                 self.blame("", f"it does not answer itself: {problem}", "look at its answer")
@@ -342,6 +346,13 @@ class QuestionForm(SchemaForm):
         except MistakeError as error:
             self.blame_line(document.mistake(error.location, error.problem, error.remedy))
         return data
+
+    def _check_diagram(self, content: Label, document: Document) -> None:
+        drawn = set(Diagram.objects.values_list("key", flat=True))
+        if content.diagram not in drawn:
+            known = meant(content.diagram, drawn, "or draw it first")
+            problem = f"there is no diagram {content.diagram!r}"
+            self.blame_line(document.mistake(("diagram",), problem, known))
 
 
 @admin.register(Question)

@@ -25,7 +25,7 @@ def _power(base: Number, exponent: Number) -> Number:
     whole = isinstance(base, int) and isinstance(exponent, int)
     if whole and int(base).bit_length() * exponent > MOST_BITS:
         raise OverflowError("the power is too large")
-    return base**exponent  # type: ignore[no-any-return]
+    return base**exponent
 
 
 def _round(number: Number, digits: int = 0) -> float:

@@ -239,6 +239,11 @@ def _head_close(
     return renderer.renderToken(tokens, index, options, env)
 
 
+def _text(_renderer: RendererHTML, tokens: Sequence[Token], index: int, *_rest: object) -> str:
+    """A number and its per cent stay on one line."""
+    return re.sub(r"(?<=[\d}]) %", "\u00a0%", escapeHtml(tokens[index].content))
+
+
 def _table_close(*_arguments: object) -> str:
     return "</table>\n</div>\n"
 
@@ -258,6 +263,7 @@ def _course_markdown() -> MarkdownIt:
         ("calculator", _calculator, "</div></div>"),
     ):
         container_plugin(markdown, name, render=_container(name, opening, closing))
+    markdown.add_render_rule("text", _text)
     markdown.add_render_rule("code_inline", _inline_code)
     markdown.add_render_rule("th_open", _head_open)
     markdown.add_render_rule("th_close", _head_close)
@@ -281,6 +287,8 @@ def _formula(*, display: bool) -> Callable[..., str]:
 
 COURSE = _course_markdown()
 USER = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+# Whoever reads it, such as an instructor, would fetch the image from anywhere.
+USER.disable("image")
 
 
 def render(source: str) -> str:

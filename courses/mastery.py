@@ -133,7 +133,9 @@ class Standing:
         """What stands between the student and mastery, in words."""
         words = []
         if self.mastery < MASTERED:
-            words.append(f"mastery is {self.percent} %, and {100 * MASTERED:.0f} % is needed")
+            words.append(
+                f"mastery is {self.percent}\u00a0%, and {100 * MASTERED:.0f}\u00a0% is needed"
+            )
         if self.skill.competency and len(self.kinds) < KINDS_NEEDED:
             known = " and ".join(Kind(kind).label.lower() for kind in sorted(self.kinds))
             words.append(

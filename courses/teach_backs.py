@@ -4,6 +4,7 @@ Whoever is in a cohort with an instructor is graded by them. For everybody else 
 gave themselves count, and the evidence says so. After a grade one may write again.
 """
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -28,12 +29,28 @@ class AlreadySubmittedError(Exception):
     """What arrives is about an explanation that is no draft any more."""
 
 
+class ChangedElsewhereError(Exception):
+    """Another tab has kept another text since this form was opened; `text` is that."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        super().__init__(
+            "This was changed in another tab, so what you type here is not kept."
+            " Press “Keep the draft” to see both."
+        )
+
+
 class NotSubmittedError(Exception):
     """A draft is its writer's own; it cannot be graded."""
 
 
 class AlreadyGradedError(Exception):
     """The grade stands."""
+
+
+def version(text: str) -> str:
+    """What a form remembers of the draft it was opened on, so that no tab undoes another."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16] if text else ""
 
 
 def words(text: str) -> int:
@@ -79,6 +96,10 @@ class Work:
         return self.latest.number + 1 if self.latest.graded_at else self.latest.number
 
     @property
+    def version(self) -> str:
+        return version(self.draft.text) if self.draft else ""
+
+    @property
     def text(self) -> str:
         """What to go on from: the draft, or what was last graded."""
         return self.latest.text if self.latest else ""
@@ -93,23 +114,31 @@ def work_of(student: User, teach_back: TeachBack) -> Work:
     return Work(teach_back, explanations)
 
 
-def keep(work: Work, *, student: User, number: int, text: str, at: datetime) -> Explanation:
-    """Keep what is written so far. `number` is that of the explanation the page showed.
+def keep(
+    work: Work, *, student: User, number: int, text: str, at: datetime, seen: str = ""
+) -> Explanation:
+    """Keep what is written so far.
 
-    Raises AlreadySubmittedError.
+    `number` is that of the explanation the page showed, `seen` the version of its draft. Raises
+    AlreadySubmittedError and ChangedElsewhereError.
     """
     # A page left open since then must neither change what was submitted nor begin another.
     if work.waiting or number != work.number:
         raise AlreadySubmittedError
-    draft, created = Explanation.objects.get_or_create(
-        student=student,
-        teach_back=work.teach_back,
-        number=number,
-        defaults={"text": text, "started_at": at},
-    )
-    if not created and not _drafts(draft).update(text=text):
-        raise AlreadySubmittedError
-    draft.text = text
+    with transaction.atomic():
+        draft, _created = Explanation.objects.select_for_update().get_or_create(
+            student=student,
+            teach_back=work.teach_back,
+            number=number,
+            defaults={"text": text, "started_at": at},
+        )
+        if draft.submitted_at:
+            raise AlreadySubmittedError
+        if draft.text != text:
+            if seen != version(draft.text):
+                raise ChangedElsewhereError(draft.text)
+            draft.text = text
+            draft.save(update_fields=["text"])
     return draft
 
 

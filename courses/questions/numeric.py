@@ -155,10 +155,10 @@ class Numeric(Question):
         return abs(given - answer) <= allowed + 1e-9 * max(1.0, abs(answer)) * (allowed == 0)
 
     def number(self, typed: str) -> float:
-        """The number that was typed, in `unit`; how to write one stands beside the field."""
+        """The number that was typed, in `unit`; WrongFormError says how to write one."""
         match = TYPED.fullmatch(typed.strip())
         if not match:
-            raise WrongFormError("That cannot be read as a number.")
+            raise WrongFormError(f"That cannot be read as a number. {self.form}")
         value = float(match["number"].replace(",", "").replace(" ", ""))
         if not math.isfinite(value):
             raise WrongFormError(f"That is too large for an answer. {self.form}")

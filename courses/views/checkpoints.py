@@ -19,9 +19,13 @@ from people.requests import SignedInRequest
 
 
 class WritingForm(forms.Form):
-    """The text of an explanation. `number` says which one, so that an old page changes none."""
+    """The text of an explanation. `number` says which one, so that an old page changes none.
+
+    `seen` is the version of the draft that the page shows; see _written.html.
+    """
 
     number = forms.IntegerField(widget=forms.HiddenInput)
+    seen = forms.CharField(widget=forms.HiddenInput, max_length=64, required=False)
     text = forms.CharField(
         label="Your explanation",
         help_text="Plain text or Markdown.",
@@ -75,7 +79,8 @@ def teach_back(request: SignedInRequest, key: str) -> HttpResponse:
     work = _own_work(request, key)
     if request.method == "POST":
         return _write(request, work)
-    return _desk(request, work, WritingForm(initial={"number": work.number, "text": work.text}))
+    form = WritingForm(initial={"number": work.number, "text": work.text})
+    return _desk(request, work, form, seen=work.version)
 
 
 def _own_work(request: SignedInRequest, key: str) -> teach_backs.Work:
@@ -90,8 +95,9 @@ def _own_work(request: SignedInRequest, key: str) -> teach_backs.Work:
 
 def _write(request: SignedInRequest, work: teach_backs.Work) -> HttpResponse:
     form = WritingForm(request.POST)
+    seen = form["seen"].value() or ""
     if not form.is_valid():
-        return _desk(request, work, form)
+        return _desk(request, work, form, seen=seen)
     now = timezone.now()
     try:
         draft = teach_backs.keep(work, student=request.user, at=now, **form.cleaned_data)
@@ -101,17 +107,30 @@ def _write(request: SignedInRequest, work: teach_backs.Work) -> HttpResponse:
         teach_backs.submit(draft, at=now)
     except teach_backs.TooShortError as error:
         form.add_error("text", str(error))
-        return _desk(request, work, form)
+        return _desk(request, work, form, seen=teach_backs.version(draft.text))
+    except teach_backs.ChangedElsewhereError as error:
+        form.add_error(None, str(error))
+        return _desk(request, work, form, seen=teach_backs.version(error.text), other=error.text)
     except teach_backs.AlreadySubmittedError:
         messages.error(request, "This had been submitted before. Nothing was changed.")
         return redirect(work.latest or work.teach_back)
     return redirect(draft)
 
 
-def _desk(request: SignedInRequest, work: teach_backs.Work, form: WritingForm) -> HttpResponse:
+def _desk(
+    request: SignedInRequest,
+    work: teach_backs.Work,
+    form: WritingForm,
+    *,
+    seen: str,
+    other: str = "",
+) -> HttpResponse:
+    """`other` is what another tab has kept meanwhile."""
     context = {
         "work": work,
         "form": form,
+        "seen": seen,
+        "other": other,
         "words": teach_backs.words(form["text"].value() or ""),
         "fewest": teach_backs.FEWEST_WORDS,
     }
@@ -126,13 +145,21 @@ def teach_back_draft(request: SignedInRequest, key: str) -> HttpResponse:
     work = _own_work(request, key)
     form = WritingForm(request.POST)
     kept = False
+    seen = form["seen"].value() or ""
     if form.is_valid():
-        with suppress(teach_backs.AlreadySubmittedError):
-            teach_backs.keep(work, student=request.user, at=timezone.now(), **form.cleaned_data)
-            kept = True
+        try:
+            draft = teach_backs.keep(
+                work, student=request.user, at=timezone.now(), **form.cleaned_data
+            )
+            seen, kept = teach_backs.version(draft.text), True
+        except teach_backs.ChangedElsewhereError as error:
+            form.add_error("text", str(error))
+        except teach_backs.AlreadySubmittedError:
+            pass
     context = {
         "work": work,
         "form": form,
+        "seen": seen,
         "words": teach_backs.words(form["text"].value() or ""),
         "fewest": teach_backs.FEWEST_WORDS,
         "kept_at": timezone.now() if kept else None,

@@ -372,8 +372,8 @@ export function number(value, digits) {
 
 /** A share as "41 %"; what is not quite nothing is "< 1 %", and not quite all "> 99 %". */
 export function percent(share) {
-  if (share > 0 && share < 0.005) return "< 1 %";
-  return share >= 0.995 && share < 1 ? "> 99 %" : `${Math.round(share * 100)} %`;
+  if (share > 0 && share < 0.005) return "< 1\u00a0%";
+  return share >= 0.995 && share < 1 ? "> 99\u00a0%" : `${Math.round(share * 100)}\u00a0%`;
 }
 
 /** A whole number with its thousands apart. */

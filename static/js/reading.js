@@ -27,6 +27,7 @@ function tell() {
     numbers.clear();
   }
   if (![...report].length) return;
+  const before = told;
   told = shown;
   seconds -= whole;
   fetch(summary.dataset.place, {
@@ -35,6 +36,7 @@ function tell() {
     body: report,
     keepalive: true,
   }).catch(() => {
+    told = before;
     seconds += whole;
     for (const name of Object.keys(derivations)) {
       for (const number of report.getAll(name)) derivations[name].add(number);

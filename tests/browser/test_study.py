@@ -12,6 +12,14 @@ from tests.stack import wait_until
 pytestmark = pytest.mark.usefixtures("course")
 READING = "/resources/attention-is-all-you-need/"
 SignIn = Callable[[Page, User], None]
+OFFLINE_ONCE = """() => {
+  const { fetch } = window;
+  window.fetch = async () => {
+    window.fetch = fetch;
+    window.wasOffline = true;
+    throw new TypeError("offline");
+  };
+}"""
 
 
 def my_place() -> Place:
@@ -31,6 +39,22 @@ def test_time_counts_while_the_page_is_used_and_no_longer(
     page.clock.run_for(10 * 60_000)
     page.goto("/")
     wait_until(lambda: 80 <= my_place().seconds <= 100, "what came until then is told", seconds=20)
+
+
+def test_a_section_that_could_not_be_told_is_told_the_next_time(
+    page: Page, ada: User, sign_in: SignIn
+) -> None:
+    sign_in(page, ada)
+    page.goto(READING)
+    page.evaluate(OFFLINE_ONCE)
+    page.locator("#summary .prose h2").last.scroll_into_view_if_needed()
+    page.mouse.wheel(0, 600)
+    page.wait_for_function("() => window.wasOffline")
+    assert not my_place().section
+    # Nothing but this is told: the reader stays where they are.
+    page.locator("details.derivation summary").first.evaluate("summary => summary.click()")
+    wait_until(lambda: my_place().opened == [1], "the derivation is told", seconds=20)
+    assert my_place().section
 
 
 def test_derivations_that_were_opened_or_passed_by_are_told(

@@ -181,6 +181,11 @@ def test_saving_a_question_as_it_is_makes_no_version(client: Client, olga: User)
     ("further", "words"),
     [
         ("type: riddle", "there is no question type 'riddle'"),
+        (
+            "type: label\nskill: counting\nprompt: a\nexplanation: b\ndiagram: tower\nmarks:\n"
+            "- {mark: A, text: a}\n- {mark: B, text: b}\n- {mark: C, text: c}",
+            "Line 5: there is no diagram 'tower'",
+        ),
         ("type: single\nprompt: a\nexplanation: b\nchoices: []", "Line 4: `choices` is empty"),
         (
             "type: numeric\nskill: counting\nprompt: a\nexplanation: b\n"

@@ -167,7 +167,10 @@ def test_the_reader_computes_with_and_without_javascript(
 ) -> None:
     loading.load(files)
     url = "/resources/blocks/calculators/many-blocks/"
-    page = client.get(url, {"n": "7"}).content.decode()
+    answer = client.get(url, {"n": "7"})
+    # Or a browser's Back would show the fragment for the page.
+    assert "HX-Request" in answer["Vary"]
+    page = answer.content.decode()
     assert "42 sides" in " ".join(page.split())
     assert 'value="7"' in page
     assert "Back to Blocks" in page

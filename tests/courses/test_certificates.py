@@ -96,7 +96,7 @@ def test_who_has_shown_nothing_is_told_so_of_each(ada: User, module: Module) -> 
         f"{title}: {words}"
         for title in ("Attention", "Memory")
         for words in (
-            "mastery is 0 %, and 80 % is needed",
+            "mastery is 0\u00a0%, and 80\u00a0% is needed",
             "there is no good evidence yet, and two kinds are needed",
         )
     ]

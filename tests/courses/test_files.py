@@ -40,6 +40,31 @@ def test_a_mistake_has_file_line_and_remedy(files: Path, mistake: dict[str, Any]
 
 
 @pytest.mark.parametrize(
+    ("pool", "line", "words"),
+    [
+        ("pool: {skills: [countin, counting]}", 5, "there is no skill 'countin'"),
+        ("pool: {skills: [handling, counting]}", 5, "'handling' is made of other skills"),
+        ("pool: {skills: [counting], types: [code]}", 3, "from the pool's 0; draw fewer"),
+        ("pool: {skills: [counting], types: [sorting]}", 5, "`types` cannot be 'sorting'"),
+        ("", 1, "a quiz has either `questions` or a `pool`; give it one"),
+    ],
+)
+def test_a_quiz_that_could_not_draw_is_a_mistake(
+    files: Path, pool: str, line: int, words: str
+) -> None:
+    change(files, "skills.yaml", "- key: sorting", "- key: handling\n  title: All\n- key: sorting")
+    change(files, "skills.yaml", "in order", "in order\n  part_of: [handling]")
+    change(files, QUIZ, "skills: [counting, sorting]", "skills: [counting]")
+    path = files / "toys/quizzes/gate.yaml"
+    path.write_text(f"key: gate\ntitle: Gate\ndraw: 3\nminutes: 5\n{pool}\n")
+    with pytest.raises(CourseFileError) as raised:
+        loading.load(files)
+    message = str(raised.value).splitlines()[0]
+    assert message.startswith(f"{path}:{line}: "), message
+    assert words in message
+
+
+@pytest.mark.parametrize(
     ("old", "new", "line", "words"),
     [
         ("[quiz-blocks]", "[quiz-bricks]", 20, "no activity 'quiz-bricks'; write 'quiz-blocks'"),

@@ -91,3 +91,9 @@ def test_what_people_type_can_do_no_harm(typed: str) -> None:
     assert "<strong>bold</strong>" in html
     for harm in ("<script", 'href="javascript', "<img", "<a "):
         assert harm not in html
+
+
+def test_what_a_person_typed_fetches_nothing() -> None:
+    html = render_user("See ![this](https://example.org/pixel.png).")
+    assert "<img" not in html
+    assert 'href="https://example.org/pixel.png"' in html

@@ -199,7 +199,7 @@ def test_the_page_of_a_skill_says_why(client: Client, ada: User) -> None:
     assert page.count("quiz, a test") == 4
     assert "1.476 / (2.952 + 0.5)" in page
     whole = client.get("/skills/whole/").content.decode()
-    assert "mastery is 42 %, and 80 % is needed" in whole
+    assert "mastery is 42\u00a0%, and 80\u00a0% is needed" in whole
 
 
 @pytest.mark.django_db

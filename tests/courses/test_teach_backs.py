@@ -1,5 +1,6 @@
 """A teach-back: a draft of one's own, then the model answer, and one grade that stands."""
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,15 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
-from courses import loading, rubrics, schema, teach_backs
+from courses import links, loading, report, rubrics, schema, teach_backs
 from courses.models import (
     Activity,
     Checkpoint,
     Evidence,
     Explanation,
+    Link,
     Mastery,
+    Module,
     Observation,
     TeachBack,
 )
@@ -31,7 +34,7 @@ FULL = {"base": 3, "weight": 2}
 MODEL = "Put the heavy blocks below"
 IN_A_FILE = """teach_back:
   title: Why towers stand
-  prompt: Explain it to a colleague.
+  prompt: Explain [it](https://example.org/why) to a colleague.
   minutes: 20
   rubric:
     - {key: base, text: A wide base, points: 3}
@@ -73,6 +76,13 @@ def hand_in(student: User, teach_back: TeachBack) -> Explanation:
     draft = teach_backs.keep(work, student=student, number=work.number, text=LONG, at=NOW)
     teach_backs.submit(draft, at=NOW)
     return draft
+
+
+def seen(html: str) -> str:
+    """What the form in the page remembers of the draft."""
+    found = re.search(r'name="seen" value="(\w*)"', html)
+    assert found
+    return found[1]
 
 
 def chosen(points: dict[str, Any]) -> dict[str, str]:
@@ -255,6 +265,29 @@ def test_two_tabs_submit_once(tower: TeachBack, ada: User) -> None:
         teach_backs.submit(second, at=NOW)
 
 
+def test_no_tab_undoes_what_another_has_kept(client: Client, tower: TeachBack, ada: User) -> None:
+    client.force_login(ada)
+    old = seen(client.get(DESK).content.decode())
+    kept = client.post(KEEPER, {"number": "1", "text": LONG, "seen": old}).content.decode()
+    more = {"number": "1", "text": LONG + "More.", "seen": seen(kept)}
+    assert "Kept at" in client.post(KEEPER, more).content.decode()
+
+    stale = {"number": "1", "text": "A letter", "seen": old}
+    said = client.post(KEEPER, stale).content.decode()
+    assert "changed in another tab" in said
+    assert seen(said) == old, "What is typed next does not undo it either"
+    for button in ({"keep": "yes"}, {}):
+        response = client.post(DESK, stale | button)
+        assert response.status_code == 422
+        html = response.content.decode()
+        assert "A letter</textarea>" in html
+        assert "More." in html, "What is kept stands beside it"
+        assert Explanation.objects.get().text == LONG + "More."
+    both = {"number": "1", "text": LONG + "More. A letter", "seen": seen(html)}
+    assert client.post(DESK, both).status_code == 302
+    assert Explanation.objects.get().text == LONG + "More. A letter"
+
+
 def test_a_teach_back_of_a_retired_checkpoint_is_not_there(
     client: Client, tower: TeachBack, ada: User
 ) -> None:
@@ -268,7 +301,12 @@ def test_a_teach_back_goes_with_its_file_or_its_checkpoint_and_comes_back(
 ) -> None:
     def is_open() -> bool:
         loading.load(files)
-        return Activity.objects.get(key="teach-back-building").is_open
+        links.collect()
+        found = Activity.objects.get(key="teach-back-building").is_open
+        assert Link.objects.published().filter(url="https://example.org/why").exists() is found
+        lines = report.lines(Module.objects.get())
+        assert next(line for line in lines if line.asks == "Teach-backs").count == found
+        return found
 
     file = files / "toys/checkpoints/building.yaml"
     without, plan = file.read_text(), files / "toys/plan.yaml"
@@ -301,7 +339,8 @@ def test_the_draft_is_kept_while_it_is_typed_and_by_a_plain_button(
     assert "3 words" in said
     assert "Kept at" in said
     assert "A wide base</textarea>" in client.get(DESK).content.decode()
-    response = client.post(DESK, {"number": "1", "text": "Wide", "keep": "yes"}, follow=True)
+    wide = {"number": "1", "text": "Wide", "keep": "yes", "seen": seen(said)}
+    response = client.post(DESK, wide, follow=True)
     assert "Your draft is kept." in response.content.decode()
     assert Explanation.objects.get().text == "Wide"
 
@@ -415,7 +454,8 @@ def test_the_checkpoint_shows_the_teach_back_with_its_state(
     assert "not begun" in client.get(url).content.decode()
     client.post(DESK, {"number": "1", "text": "A draft", "keep": "yes"})
     assert "draft kept" in client.get(url).content.decode()
-    client.post(DESK, {"number": "1", "text": LONG})
+    opened = seen(client.get(DESK).content.decode())
+    client.post(DESK, {"number": "1", "text": LONG, "seen": opened})
     assert "your points are missing" in client.get(url).content.decode()
     explanation = Explanation.objects.get()
     teach_backs.assess(explanation, FULL, at=NOW)

@@ -119,7 +119,7 @@ mount("awq-scaling", (figure) => {
       line(frame.x(alphas[at]), frame.top, frame.x(alphas[at]), frame.bottom, "zero"),
       svg("g", { class: "c2" }, curve(points(wrong_way), "dashed thick")),
       svg("g", { class: "c1" }, curve(points(errors), "line"), svg("circle", { cx: frame.x(alphas[best]), cy: frame.y(errors[best]), r: 8, class: "thin" })),
-      text(leaves[0] + 10, leaves[1] + 6, `divided: ${number(100 * wrong_way.at(-1), 0)}\u00a0% at α = 1`, "c2 in-colour strong haloed"),
+      text(leaves[0] + 10, leaves[1] + 6, `${figure.narrow ? "÷ s" : "divided"}: ${number(100 * wrong_way.at(-1), 0)}\u00a0% at α = 1`, "c2 in-colour strong haloed"),
       text(frame.x(alphas[best]), frame.y(errors[best]) + 26, `lowest: ${share(errors[best])}`, "c1 in-colour strong haloed", "middle"),
       svg("circle", { cx: frame.x(alphas[at]), cy: frame.y(now), r: 5, class: wrong ? "c2 fill" : "c1 fill" }),
     );

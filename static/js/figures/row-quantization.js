@@ -136,7 +136,9 @@ mount("row-quantization", (figure) => {
     const halves = [8.5, 2.5].map((bits) => [frame.x(bits), start - (frame.y(0) - frame.y(log(2))) * (8.5 - bits)]);
     frame.node.append(
       svg("g", { class: "c5" }, curve(halves, "thin dashed")),
-      text(frame.right - 4, frame.top + 16, "dashed: each bit halves the error", "quiet", "end"),
+      ...(figure.narrow ? ["dashed: each bit", "halves the error"] : ["dashed: each bit halves the error"]).map((words, i) =>
+        text(frame.right - 4, frame.top + 16 + 15 * i, words, "quiet", "end"),
+      ),
       ...types.map(({ name }, i) => {
         const now = i === Number(kind.value);
         const legacy = !steps.includes(i);
@@ -144,7 +146,7 @@ mount("row-quantization", (figure) => {
         // Beside the point: above at its right, or below at its left, as there is room.
         const beside = legacy ? cx + 50 <= figure.width : cx - 50 < frame.left;
         const mark = legacy ? rect(cx - 4, cy - 4, 8, 8, now ? "fill" : "soft outlined") : svg("circle", { cx, cy, r: 4.75, class: now ? "fill" : "soft outlined" });
-        return svg("g", { class: legacy ? "c3" : "c1" }, mark, now ? svg("circle", { cx, cy, r: 10, class: "chosen" }) : null, beside ? text(cx + 14, cy - 4, name, now ? "strong" : "quiet") : text(cx - 14, cy + 14, name, now ? "strong" : "quiet", "end"));
+        return svg("g", { class: legacy ? "c3" : "c1" }, mark, now ? svg("circle", { cx, cy, r: 10, class: "chosen" }) : null, beside ? text(cx + 14, cy - 4, name, now ? "strong" : "quiet") : text(cx - 14, cy + (legacy ? 6 : 14), name, now ? "strong" : "quiet", "end"));
       }),
     );
     return frame.node;
