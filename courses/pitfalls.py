@@ -47,25 +47,29 @@ class Reading:
     has_tried: bool = False
 
     @classmethod
-    def of(cls, student: User, unit: Unit, record: Record, note: Note) -> "Reading | None":
-        """The reading so far; none on the first visit. At most one query.
+    def of(cls, student: User, unit: Unit, record: Record) -> "Reading | None":
+        """The reading so far; none on the first visit. Without need no query, at most two.
 
         `record` is what the student has of this reading.
         """
         if unit.place is None:
             return None
-        activities = [activity for activity, _passed in unit.activities]
-        begun = QuizAttempt.objects.filter(student=student, quiz__activity__in=activities)
         time = timedelta(seconds=unit.place.seconds)
-        has_note = bool(note.text.strip())
+        has_tried = bool(record.best)
+        has_note = False
+        if time >= LONG and not has_tried:
+            activities = [activity for activity, _passed in unit.activities]
+            begun = QuizAttempt.objects.filter(student=student, quiz__activity__in=activities)
+            written = Note.objects.filter(student=student, resource=unit.resource)
+            has_tried = begun.exists()
+            has_note = any(text.strip() for text in written.values_list("text", flat=True))
         return cls(
             resource=unit.resource.key,
             time=time,
             passed=frozenset(unit.place.passed),
             opened=frozenset(unit.place.opened),
             has_note=has_note,
-            # Asked only where it decides.
-            has_tried=bool(record.best) or has_note or time < LONG or begun.exists(),
+            has_tried=has_tried,
         )
 
     def signs(self) -> list[Sign]:

@@ -14,13 +14,15 @@ from people.requests import SignedInRequest
 @login_required
 @require_http_methods(["GET", "POST"])
 def note(request: SignedInRequest, key: str) -> HttpResponse:
-    """One's own note by itself. A POST keeps it: for htmx it says so in a line."""
+    """One's own note: its form alone for htmx. A POST keeps it: for htmx it says so in a line."""
     resource = get_object_or_404(Resource.objects.published().select_related("module"), key=key)
     if request.method == "POST":
         return _keep(request, resource)
     note = notes.of(request.user, resource)
     context = {"resource": resource, "note": note, "version": note.version}
-    return render(request, "courses/note.html", context)
+    htmx = "HX-Request" in request.headers
+    template = "courses/_note.html" if htmx else "courses/note.html"
+    return render(request, template, context)
 
 
 def _keep(request: SignedInRequest, resource: Resource) -> HttpResponse:
@@ -38,7 +40,7 @@ def _keep(request: SignedInRequest, resource: Resource) -> HttpResponse:
     if "HX-Request" in request.headers:
         context = {"note": note, "version": note.version}
         return render(request, "courses/_note_kept.html", context)
-    return redirect(f"{resource.get_absolute_url()}#your-note")
+    return redirect("courses:note", resource.key)
 
 
 def _not_kept(

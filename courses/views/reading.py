@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 from django.views.decorators.vary import vary_on_headers
 
-from courses import notes, paths, pitfalls, places, standing, texts, track
+from courses import paths, pitfalls, places, standing, texts, track
 from courses.calculators import Calculator
 from courses.models import Activity, Evidence, Module, Resource
 from people.models import User
@@ -80,11 +80,10 @@ def _record_for(
 
 
 def _own(student: User, unit: standing.Unit, record: standing.Record) -> dict[str, Any]:
-    """What is for the reader alone: their note, and a nudge if something speaks for one."""
-    note = notes.of(student, unit.resource)
-    reading = pitfalls.Reading.of(student, unit, record, note)
+    """What is for the reader alone: a nudge, if something speaks for one."""
+    reading = pitfalls.Reading.of(student, unit, record)
     signs = reading.signs() if reading else ()
-    return {"note": note, "version": note.version, "nudge": pitfalls.prompt(student, signs)}
+    return {"nudge": pitfalls.prompt(student, signs)}
 
 
 def _companions(resource: Resource, unit: standing.Unit) -> list[dict[str, str]]:

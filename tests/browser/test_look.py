@@ -133,6 +133,36 @@ def test_corrections_stand_in_the_margin_where_there_is_one(page: Page, course: 
     assert note["width"] == pytest.approx(column["width"], abs=1)
 
 
+def test_what_goes_on_beyond_the_edge_of_a_phone_fades_until_it_is_scrolled_to(
+    page: Page, course: None
+) -> None:
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.goto("/resources/gguf/")
+    drawing = page.locator(".diagram > div").first
+    more = "(element) => parseFloat(getComputedStyle(element).getPropertyValue('--more'))"
+    assert drawing.evaluate(more) > 0
+    drawing.evaluate("(element) => element.scrollTo(element.scrollWidth, 0)")
+    page.wait_for_function(f"(element) => ({more})(element) === 0", arg=drawing.element_handle())
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.wait_for_function(f"(element) => ({more})(element) === 0", arg=drawing.element_handle())
+
+
+def test_a_note_that_is_not_open_leaves_the_lines_of_a_phone_free(
+    page: Page, course: None, ada: User, sign_in: Callable[[Page, User], None]
+) -> None:
+    page.set_viewport_size({"width": 360, "height": 740})
+    sign_in(page, ada)
+    page.goto("/resources/gguf/")
+    notepad = page.locator(".notepad")
+    shut = notepad.bounding_box()
+    assert shut is not None
+    assert shut["width"] < 180
+    notepad.locator("summary").click()
+    opened = notepad.bounding_box()
+    assert opened is not None
+    assert opened["width"] > 300
+
+
 def test_mathematics_is_set_in_its_font_without_gaps(page: Page, course: None) -> None:
     page.goto("/resources/illustrated-transformer/")
     root = page.locator("msqrt").first

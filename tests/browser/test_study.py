@@ -81,6 +81,8 @@ def test_a_note_is_kept_as_it_is_written_in_one_tab_and_not_undone_in_another(
     page.goto(READING)
     other = page.context.new_page()
     other.goto(READING)
+    other.get_by_text("Your note", exact=True).click()
+    other.get_by_label("Your note on").wait_for()
 
     page.get_by_text("Your note", exact=True).click()
     box = page.get_by_label("Your note on")
@@ -92,7 +94,6 @@ def test_a_note_is_kept_as_it_is_written_in_one_tab_and_not_undone_in_another(
         lambda: Note.objects.get().text == "Why divide by the root?", "and goes on", seconds=20
     )
 
-    other.get_by_text("Your note", exact=True).click()
     other.get_by_label("Your note on").fill("Something else")
     expect(other.locator("#note-kept")).to_contain_text("changed in another tab")
     assert Note.objects.get().text == "Why divide by the root?"

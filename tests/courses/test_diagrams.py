@@ -74,6 +74,8 @@ def test_a_reading_shows_its_diagram_with_a_caption(client: Client, db: None, fi
     html = client.get("/resources/blocks/").content.decode()
     assert "<figcaption>\n<p>A tower of <em>two</em> parts.</p>" in html
     assert 'class="drawing"' in html
+    # The drawing scrolls by itself on a phone, its caption does not.
+    assert '<figure class="diagram"><div tabindex="0"><svg' in html
 
 
 def test_a_changed_diagram_is_drawn_anew(client: Client, db: None, files: Path) -> None:

@@ -36,6 +36,11 @@ def test_short_code_stays_in_one_piece_and_infinity_is_no_operator() -> None:
     assert "<mi>&#x0221E;</mi>" in render_inline(r"$-\infty$")
 
 
+def test_a_number_and_its_per_cent_stay_together_but_not_in_code() -> None:
+    assert "42\u00a0% of {n}\u00a0% and 5 percent" in render("42 % of {n} % and 5 percent")
+    assert "<code>7 % 4</code>" in render("```\n7 % 4\n```").replace("\n", "")
+
+
 def test_code_is_coloured_by_classes_and_can_be_scrolled_by_keyboard() -> None:
     html = render("```python\nx = 1  # one\n```")
     assert '<pre class="highlight" tabindex="0">' in html

@@ -62,11 +62,13 @@ def test_there_is_no_note_on_what_is_not_there(client: Client, ada: User) -> Non
 
 def test_a_note_is_kept_by_a_plain_form_and_comes_back(client: Client, ada: User) -> None:
     client.force_login(ada)
-    assert 'name="version" value=""' in client.get(BLOCKS).content.decode()
+    assert 'name="version" value=""' in client.get(NOTE).content.decode()
     answer = client.post(NOTE, {"text": "\nWhy powers of <two>?", "version": ""})
-    assert answer.headers["Location"] == f"{BLOCKS}#your-note"
-    for url in (BLOCKS, NOTE):
-        html = client.get(url).content.decode()
+    assert answer.headers["Location"] == NOTE
+    assert f'href="{NOTE}"' in client.get(BLOCKS).content.decode()
+    for headers in ({}, HTMX):
+        html = client.get(NOTE, headers=headers).content.decode()
+        assert ("<html" in html) is not bool(headers)
         # The first line end is the parser's, the second the note's own.
         assert ">\n\nWhy powers of &lt;two&gt;?</textarea>" in html
         assert f'name="version" value="{version()}"' in html
@@ -121,7 +123,7 @@ def test_nobody_else_sees_a_note(
     client.force_login(ada)
     client.post(NOTE, {"text": "A secret thought", "version": ""})
     urls = (BLOCKS, NOTE, "/notes/", "/notes.md")
-    assert all("A secret thought" in client.get(url).content.decode() for url in urls)
+    assert all("A secret thought" in client.get(url).content.decode() for url in urls[1:])
     for person in (ben, iris, olga, stranger):
         client.force_login(person)
         for url in (*urls, "/cohorts/spring/ada/resources/blocks/"):

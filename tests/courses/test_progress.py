@@ -130,6 +130,9 @@ def test_the_progress_page_names_what_earned_each_objective(
     assert "<strong>2 of 3</strong> objectives earned" in html
     assert 'earned 2 March 2026 by <a href="/runs/12/">run 12</a>' in html
     assert "Lab, Towers (comes later)" in html
+    # What is done and what is not begun is shut: of a long list one sees what is under way.
+    assert "2 of 2 earned" in html
+    assert '<details class="standing" open>' not in html
 
 
 def test_progress_is_for_those_signed_in(client: Client, db: None) -> None:

@@ -107,6 +107,7 @@ def test_home_says_where_one_left_off_and_what_comes_next(client: Client, ada: U
     client.get(BLOCKS)
     client.post(f"{BLOCKS}place/", {"anchor": "towers"})
     html = client.get("/").content.decode()
+    assert html.count('<li class="now">') == 1
     assert "Where you left off" in html
     assert 'href="/resources/blocks/#towers"' in html
     assert ">Quiz: Blocks</h2>" in html
