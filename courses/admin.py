@@ -37,20 +37,7 @@ from courses.questions.label import Label
 from courses.rendering import Renderer
 
 # What a resource's file has beyond the columns of its row: in the form one text of YAML.
-FURTHER = (
-    "sections",
-    "objectives",
-    "applications",
-    "exercise",
-    "companions",
-    "discussion",
-    "connection",
-    "supplementary",
-    "corrections",
-    "calculators",
-    "cites",
-    "prerequisites",
-)
+FURTHER = ("objectives", *saving.DATA)
 
 
 class SchemaForm(forms.ModelForm):

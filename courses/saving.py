@@ -28,6 +28,21 @@ from courses.questions import AnyQuestion
 from courses.questions.label import Label
 from courses.rendering import RENDERING, Renderer
 
+# What a resource's file has beyond the columns of its row.
+DATA = (
+    "sections",
+    "applications",
+    "exercise",
+    "companions",
+    "discussion",
+    "connection",
+    "supplementary",
+    "corrections",
+    "calculators",
+    "cites",
+    "prerequisites",
+)
+
 
 def save_activity(
     *,
@@ -87,19 +102,7 @@ def save_resource(
     page = own.page(body, calculators=content.calculators, address=address)
     data = content.model_dump(
         mode="json",
-        include={
-            "sections",
-            "applications",
-            "exercise",
-            "companions",
-            "discussion",
-            "connection",
-            "supplementary",
-            "corrections",
-            "calculators",
-            "cites",
-            "prerequisites",
-        },
+        include=set(DATA),
     )
     resource, _created = Resource.objects.update_or_create(
         key=content.key,
