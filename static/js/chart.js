@@ -128,11 +128,10 @@ export async function draw(element, figure = figures.get(element)) {
   figures.set(element, figure);
   const { react } = await load();
   const { data, layout = {} } = figures.get(element);
-  const reduced = matchMedia("(prefers-reduced-motion: reduce)").matches;
   await react(
     element,
     coloured(data.map(shaped), element),
-    { ...coloured(readable(layout), element), template: template(element), ...(reduced && { transition: { duration: 0 } }) },
+    { ...coloured(readable(layout), element), template: template(element) },
     CONFIG,
   );
   // A reader gets the caption and the table; the drawing's own texts would be noise.
