@@ -51,7 +51,8 @@ class Block:
 
     @property
     def minutes(self) -> int:
-        return sum(task.minutes for task in self.tasks)
+        """Without what is read only if one likes."""
+        return sum(task.minutes for task in self.tasks if task.kind != "extra")
 
     @property
     def is_done(self) -> bool:
@@ -134,7 +135,9 @@ def schedule(
         for week in plan.module.plan.get("weeks", ())
         for block in week["blocks"]
     ]
-    minutes = sum(task.minutes for _week, _block, tasks in filled for task in tasks)
+    # What is read only if one likes takes nobody's days.
+    every = (task for _week, _block, tasks in filled for task in tasks)
+    minutes = sum(task.minutes for task in every if task.kind != "extra")
     nominal = DAYS_A_WEEK * len(plan.module.plan.get("weeks", ()))
     needed = DAYS_A_WEEK * minutes / 60 / plan.hours_a_week
     stretch = max(SHORTEST, needed / nominal) if nominal else 1.0

@@ -109,15 +109,26 @@ def test_the_blocks_follow_each_other_and_the_start_moves_them_all(
     ]
 
 
-@pytest.mark.parametrize(("hours", "days"), [(1, 14), (2, 7), (60, 7)])
+@pytest.mark.parametrize(("hours", "days"), [(1, 11), (2, 7), (60, 7)])
 def test_more_hours_a_week_shorten_it_but_every_block_keeps_a_day(
     ada: User, module: Module, hours: int, days: int
 ) -> None:
-    # 30 and 20 minutes of reading, 10 to read on, and a lab of 45: with the quiz's 5 about 2 hours.
+    # 30 and 20 minutes of reading and a lab of 45: about an hour and a half.
     planned(ada, module, hours_a_week=hours)
     found = schedule(ada, module, MONDAY)
     assert (found.ends_on - MONDAY).days + 1 == pytest.approx(days, abs=2)
     assert all(block.last >= block.first for block in found.blocks)
+
+
+def test_what_is_read_if_one_likes_takes_no_days(ada: User, module: Module) -> None:
+    planned(ada, module)
+    found = schedule(ada, module, MONDAY)
+    assert [task.title for task in found.blocks[0].tasks if task.kind == "extra"] == ["More blocks"]
+    assert found.blocks[0].minutes == 30
+    before = found.ends_on
+    module.plan["weeks"][0]["blocks"][0]["extra"][0]["minutes"] = 900
+    module.save()
+    assert schedule(ada, module, MONDAY).ends_on == before
 
 
 def test_what_was_due_and_is_not_done_is_behind(ada: User, module: Module) -> None:
