@@ -77,13 +77,17 @@ def plan(request: SignedInRequest, key: str) -> HttpResponse:
 def _proposed(
     request: SignedInRequest, module: Module, proposal: placement.Proposal | None
 ) -> StudyPlan:
-    """What the form holds before anything was chosen: the diagnostic's path, the cohort's start."""
+    """What the form holds before anything was chosen: the diagnostic's path, the cohort's start.
+
+    Who comes after the cohort has begun begins today, not late.
+    """
+    today = timezone.localdate()
     cohort = request.user.cohorts.order_by("-starts_on").first()
     return StudyPlan(
         student=request.user,
         module=module,
         path=proposal.path if proposal else Path.STANDARD,
-        starts_on=cohort.starts_on if cohort else timezone.localdate(),
+        starts_on=max(cohort.starts_on, today) if cohort else today,
     )
 
 

@@ -16,7 +16,7 @@ from courses import attempts, evidence, loading, paths, placement, plan, track
 from courses.documents import CourseFileError
 from courses.models import Activity, Evidence, Module, Path, Quiz, Resource, StudyPlan
 from courses.placement import Area, path_for
-from people.models import User
+from people.models import Cohort, User
 
 MONDAY = date(2026, 3, 2)
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -220,6 +220,18 @@ def test_a_plan_that_cannot_be_says_why_and_keeps_what_was_typed(
     assert answer.status_code == 422
     assert words in answer.content.decode()
     assert not StudyPlan.objects.exists()
+
+
+@pytest.mark.parametrize(("days", "expected"), [(-20, 0), (9, 9)])
+def test_a_new_plan_begins_with_the_cohort_and_never_late(
+    client: Client, ada: User, cohort: Cohort, module: Module, days: int, expected: int
+) -> None:
+    today = timezone.localdate()
+    cohort.starts_on = today + timedelta(days=days)
+    cohort.save()
+    client.force_login(ada)
+    form = client.get("/modules/toys/plan/").context["form"]
+    assert form["starts_on"].value() == today + timedelta(days=expected)
 
 
 def test_the_plan_is_the_students_own(client: Client, ada: User, ben: User, module: Module) -> None:
