@@ -12,13 +12,17 @@ FOLDER = Path(__file__).parent / "models"
 
 @dataclass(frozen=True)
 class Model:
-    """A teaching model. `path` is absolute on this machine; `role` is "main" or "draft"."""
+    """A teaching model. `path` is absolute on this machine; `role` is "main" or "draft".
+
+    `logits_tolerance` is how far the logits of a forward pass may differ from llama.cpp's.
+    """
 
     name: str
     role: str
     path: str
     sha256: str
     parameters: int
+    logits_tolerance: float
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ def models(folder: Path = FOLDER) -> tuple[Model, ...]:
             path=str((folder / entry["path"]).resolve()),
             sha256=entry["sha256"],
             parameters=entry["parameters"],
+            logits_tolerance=entry["logits"]["tolerance"],
         )
         for entry in _listing(folder)["models"]
     )

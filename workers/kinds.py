@@ -10,6 +10,7 @@ from typing import Any
 
 from workers import bench, exhibit, generate, inspection, ladder, perplexity, quantize, sleep
 from workers.events import Event
+from workers.exercises import grading
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ KINDS = {
         Kind("generate", generate.Generate, generate.generate),
         Kind("ladder", ladder.MeasureLadder, ladder.ladder),
         Kind("exhibit", exhibit.MakeExhibit, exhibit.exhibit),
+        Kind("code", grading.GradeCode, grading.grade),
         Kind("sleep", sleep.Sleep, sleep.sleep),
     )
 }

@@ -201,8 +201,13 @@ def context(
     flash_attention: str = "auto",
     type_k: str = "F16",
     type_v: str = "F16",
+    rope_freq_base: float = 0.0,
+    rope_freq_scale: float = 0.0,
 ) -> Iterator[Context]:
-    """A context of the model for as long as the block runs; `n_ctx` is over all sequences."""
+    """A context of the model for as long as the block runs; `n_ctx` is over all sequences.
+
+    RoPE's base and frequency scale are the model's own where they are 0.
+    """
     params = llama_cpp.llama_context_default_params()
     params.n_ctx = n_ctx
     params.n_batch = n_batch
@@ -212,6 +217,8 @@ def context(
     params.flash_attn_type = FLASH_ATTENTION[flash_attention]
     params.type_k = KV_TYPES[type_k]
     params.type_v = KV_TYPES[type_v]
+    params.rope_freq_base = rope_freq_base
+    params.rope_freq_scale = rope_freq_scale
     LOG.errors.clear()
     pointer = llama_cpp.llama_init_from_model(model.pointer, params)
     if not pointer:

@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from labs import figures as served
 from workers import figures
-from workers.figures.forward import Model
+from workers.forward import Model
 
 
 @pytest.fixture(autouse=True)

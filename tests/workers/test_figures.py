@@ -10,13 +10,12 @@ from gguf import GGMLQuantizationType, quants
 from numpy.typing import NDArray
 
 from tests.workers.test_cli import workers as engine
-from workers import catalogue, figures, gguf_file, llama
+from workers import catalogue, figures, forward, gguf_file, llama
 from workers.errors import BadModelError
 from workers.figures import (
     attention_weights,
     awq_scaling,
     flash_tiles,
-    forward,
     gated_activations,
     gguf_bytes,
     gptq_feedback,
@@ -29,7 +28,7 @@ from workers.figures import (
     row_quantization,
 )
 from workers.figures.attention_weights import SENTENCE
-from workers.figures.forward import Forward, Model
+from workers.forward import Forward, Model
 
 MOST_BYTES = 60 * 1024
 Matrix = NDArray[np.float64]

@@ -22,7 +22,7 @@ from workers.figures import (
     rotary_positions,
     row_quantization,
 )
-from workers.figures.forward import Model, load
+from workers.forward import Model, load
 
 FIGURES: dict[str, Callable[[Model], Any]] = {
     "attention-weights": attention_weights.compute,

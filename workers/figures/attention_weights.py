@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from workers.figures.forward import Model, run
 from workers.figures.rounding import rounded
+from workers.forward import Model, run
 
 SENTENCE = "Alba hid a vase. Alba found the vase."
 

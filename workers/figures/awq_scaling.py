@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from workers.figures import passages
-from workers.figures.forward import Array, Model
 from workers.figures.rounding import rounded
+from workers.forward import Array, Model
 
 LAYER = 0
 GROUP = 32

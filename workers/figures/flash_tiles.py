@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from workers.figures.attention_weights import SENTENCE
-from workers.figures.forward import Model, run
 from workers.figures.rounding import rounded
+from workers.forward import Model, run
 
 LAYER, HEAD = 2, 7
 TOKENS = 16  # so that 4 by 4 tiles cover them

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from workers.figures.attention_weights import SENTENCE
-from workers.figures.forward import Model, run
 from workers.figures.rounding import rounded
+from workers.forward import Model, run
 
 LAYER = 2
 CHOSEN = (9, 4, 14, 18)

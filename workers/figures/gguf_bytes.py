@@ -7,7 +7,7 @@ import struct
 from dataclasses import dataclass
 
 from workers import gguf_file
-from workers.figures.forward import Model
+from workers.forward import Model
 from workers.gguf_file import SCALARS, STRING, Entry, Tensor
 
 SHOWN_TOKENS = 4

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.figures import passages
-from workers.figures.forward import Model
 from workers.figures.rounding import rounded
+from workers.forward import Model
 
 LAYER = 0
 ROWS, COLUMNS = 6, 10

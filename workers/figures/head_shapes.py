@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from workers.figures.forward import Model
+from workers.forward import Model
 
 LAYER = 0
 LAYERS = ("attn_q", "attn_k", "attn_v", "attn_output")

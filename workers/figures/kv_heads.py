@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from workers.figures.forward import Model
+from workers.forward import Model
 from workers.ggml import BY_NAME
 
 CACHE_TYPES = ("F32", "F16", "Q8_0", "Q4_0")

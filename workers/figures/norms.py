@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from workers.figures.attention_weights import SENTENCE
-from workers.figures.forward import Model, run
 from workers.figures.rounding import rounded
+from workers.forward import Model, run
 
 # Two tokens that end a word, and BOS, whose state grows several times as large as theirs.
 CHOSEN = (9, 4, 0)

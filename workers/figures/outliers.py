@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from workers.figures.forward import Model, run
 from workers.figures.rounding import rounded
+from workers.forward import Model, run
 
 LAYER = 3
 SENTENCE = "Oscar gave Cora ten grapes, and Cora used the wild shoe for Olaf."  # from heldout.txt

@@ -4,7 +4,7 @@ import functools
 from pathlib import Path
 
 from workers import catalogue
-from workers.figures.forward import Array, Block, Model, block, tokenize
+from workers.forward import Array, Block, Model, block, tokenize
 
 CHARACTERS = 700  # of a text: some 270 tokens
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from workers.figures.attention_weights import SENTENCE
-from workers.figures.forward import Model, frequencies, run
 from workers.figures.rounding import rounded
+from workers.forward import Model, frequencies, run
 
 # (layer, head, query token, key token): two heads that look one token back, and one of the first
 # layer that cares about distance much less.

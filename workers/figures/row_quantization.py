@@ -8,8 +8,8 @@ from gguf import GGMLQuantizationType, quants
 from numpy.typing import NDArray
 
 from workers.errors import EngineError
-from workers.figures.forward import Array, Model
 from workers.figures.rounding import rounded
+from workers.forward import Array, Model
 from workers.ggml import BY_NAME, LIBRARY
 
 SHOWN = 64  # the first values of the row

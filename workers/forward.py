@@ -87,7 +87,7 @@ def load(path: Path) -> Model:
     tensors = {}
     for tensor in file.tensors:
         if tensor.type != "F32":
-            raise BadModelError(f"The figures need F32 tensors; {tensor.name} is {tensor.type}.")
+            raise BadModelError(f"NumPy reads F32 tensors here; {tensor.name} is {tensor.type}.")
         start = file.data_offset + tensor.offset
         data = bytes_of_file[start : start + tensor.bytes].view(np.float32)
         tensors[tensor.name] = data.reshape(tensor.shape[::-1])
@@ -95,7 +95,7 @@ def load(path: Path) -> Model:
     def number(key: str) -> float:
         value = file.get(f"llama.{key}")
         if not isinstance(value, int | float):
-            raise BadModelError(f"The figures need a llama model; llama.{key} is missing.")
+            raise BadModelError(f"This is no llama model: llama.{key} is missing.")
         return value
 
     n_embd, n_head = int(number("embedding_length")), int(number("attention.head_count"))
@@ -226,10 +226,25 @@ def block(model: Model, layer: int, x: Array) -> Block:
 def run(model: Model, words: str) -> Forward:
     """The whole model on a text."""
     text = tokenize(model, words)
-    x: Array = model.tensors["token_embd.weight"][list(text.ids)]  # (n, d)
+    blocks = _blocks(model, np.array(text.ids))
+    return Forward(text, blocks, _logits(model, blocks[-1].out))
+
+
+def logits(model: Model, tokens: NDArray[np.int32]) -> Array:
+    """The logits, (n, n_vocab), of n tokens."""
+    return _logits(model, _blocks(model, tokens)[-1].out)
+
+
+def _blocks(model: Model, tokens: NDArray[np.int32]) -> tuple[Block, ...]:
+    x: Array = model.tensors["token_embd.weight"][tokens]  # (n, d)
     blocks = []
     for layer in range(model.n_layer):
         blocks.append(block(model, layer, x))
         x = blocks[-1].out
-    normed = rms_norm(x, model.tensors["output_norm.weight"], model.epsilon)
-    return Forward(text, tuple(blocks), logits=normed @ model.tensors["output.weight"].T)
+    return tuple(blocks)
+
+
+def _logits(model: Model, x: Array) -> Array:
+    normed = rms_norm(x, model.tensors["output_norm.weight"], model.epsilon)  # (n, d)
+    scores: Array = normed @ model.tensors["output.weight"].T  # (n, n_vocab)
+    return scores

@@ -1,0 +1,78 @@
+"""The RMSNorm exercise: right, wrong in the ways that people are wrong, and cheating."""
+
+import pytest
+
+from tests.workers.exercises.grading import check, edited, failed, graded
+from workers.exercises import EXERCISES
+
+KEY = "exercise-rmsnorm"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_model_solution_passes_whatever_is_drawn(seed: int) -> None:
+    verdict = graded(KEY, EXERCISES[KEY].solution, seed=seed)
+
+    assert failed(verdict) == []
+    assert verdict.passed
+    assert verdict.points == verdict.out_of
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "name", "hint"),
+    [
+        ("axis=-1, keepdims=True", "", "Every row for itself", "one mean over the whole array"),
+        (
+            "np.mean(wide**2, axis=-1, keepdims=True)",
+            "np.var(wide, axis=-1, keepdims=True); wide = wide - wide.mean(-1, keepdims=True)",
+            "Every row for itself",
+            "as LayerNorm does",
+        ),
+        ("np.mean(wide", "np.sum(wide", "Every row for itself", "the root of the sum"),
+        (" * weight", "", "Every row for itself", "The gain is missing"),
+        (
+            "np.sqrt(mean_square + eps)",
+            "(np.sqrt(mean_square) + eps)",
+            "eps under the root",
+            "It belongs under it",
+        ),
+        ("mean_square + eps", "mean_square", "A row of zeros stays finite", "under the root"),
+        ("axis=-1", "axis=1", "One token alone", ""),
+        (
+            "x.astype(np.promote_types(x.dtype, np.float32))",
+            "x",
+            "float16 goes through float32",
+            "65504",
+        ),
+    ],
+)
+def test_a_mistake_fails_at_its_check_with_its_hint(
+    old: str, new: str, name: str, hint: str
+) -> None:
+    verdict = graded(KEY, edited(KEY, old, new))
+
+    assert not verdict.passed
+    assert name in failed(verdict)
+    assert hint in check(verdict, name).hint
+
+
+def test_a_fixed_epsilon_is_found_out() -> None:
+    for fixed in ("1e-5", "1e-6"):
+        verdicts = [graded(KEY, edited(KEY, "+ eps", f"+ {fixed}"), seed=seed) for seed in range(6)]
+        caught = [v for v in verdicts if "eps under the root" in failed(v)]
+
+        assert caught
+        assert f"Your eps is fixed at {fixed}" in check(caught[0], "eps under the root").hint
+
+
+def test_knowing_the_examples_by_heart_earns_the_examples_alone() -> None:
+    verdict = graded(
+        KEY,
+        "import numpy as np\n"
+        "def rms_norm(x, weight, eps):\n"
+        "    if eps == 0.0:\n"
+        "        return np.array([[0.84853, 1.13137]])\n"
+        "    return np.array([[0.99999875, 0.499999375], [0.0, 0.0]])\n",
+    )
+
+    assert verdict.points == 2
+    assert "Every row for itself" in failed(verdict)
