@@ -109,7 +109,8 @@ def _slug(title: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "section"
 
 
-def _code(code: str, language: str, _attributes: str) -> str:
+def code_block(code: str, language: str, _attributes: str = "") -> str:
+    """Code as HTML, coloured where its language is named. Raises MarkdownError."""
     if not language:
         return f'<pre tabindex="0"><code>{escapeHtml(code)}</code></pre>\n'
     try:
@@ -250,7 +251,7 @@ def _table_close(*_arguments: object) -> str:
 
 def _course_markdown() -> MarkdownIt:
     # Raw HTML stays text: "<s>" and "<unk>" are tokens to write about here.
-    markdown = MarkdownIt("commonmark", {"html": False, "highlight": _code})
+    markdown = MarkdownIt("commonmark", {"html": False, "highlight": code_block})
     markdown.enable(["table", "strikethrough"])
     dollarmath_plugin(markdown, allow_space=False, double_inline=True)
     anchors_plugin(markdown, min_level=2, max_level=4, slug_func=_slug)

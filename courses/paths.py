@@ -38,6 +38,12 @@ RULES: Mapping[str, Rule] = {
     Path.DEEP: Rule(fewest_stars=1, videos=True),
 }
 PRACTICE = ("exercise", "lab")
+# Fast asks for no code of one's own; an exercise earns there as everywhere, but is never next.
+LEFT_OUT: Mapping[str, frozenset[str]] = {
+    Path.FAST: frozenset(("exercise",)),
+    Path.STANDARD: frozenset(),
+    Path.DEEP: frozenset(),
+}
 
 
 def resources(path: str, module: Module) -> QuerySet[Resource]:
@@ -47,8 +53,8 @@ def resources(path: str, module: Module) -> QuerySet[Resource]:
 
 def practice(path: str, module: Module) -> QuerySet[Activity]:
     """The labs and exercises of a path: on Fast those that take no code of one's own."""
-    every = Activity.objects.published().filter(module=module, kind__in=PRACTICE)
-    return every.filter(kind="lab") if path == Path.FAST else every
+    kinds = set(PRACTICE) - LEFT_OUT[path]
+    return Activity.objects.published().filter(module=module, kind__in=kinds)
 
 
 def advanced(path: str, module: Module) -> QuerySet[AdvancedReading]:
@@ -96,14 +102,14 @@ def choices(module: Module, resources: Iterable[Resource]) -> list[Choice]:
     for path in Path:
         own = [resource for resource in every if RULES[path].holds(resource)]
         beyond = further if path is Path.DEEP else []
-        exercises = 0 if path is Path.FAST else by_kind.get("exercise", 0)
+        kinds_on_path = set(PRACTICE) - LEFT_OUT[path]
         found.append(
             Choice(
                 path=path,
                 purpose=PURPOSES[path],
                 readings=len(own),
                 minutes=sum(resource.minutes_full for resource in own) + sum(beyond),
-                practice=by_kind.get("lab", 0) + exercises,
+                practice=sum(by_kind.get(kind, 0) for kind in kinds_on_path),
                 advanced=len(beyond),
             )
         )

@@ -1,7 +1,7 @@
 """Where a student stands in the course, and what comes next: read from the database, not stored."""
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
@@ -101,6 +101,19 @@ class Unit:
         """Whether its quizzes are passed: with or without having read it, it is known."""
         quizzes = [passed for activity, passed in self.activities if activity.kind == "quiz"]
         return all(quizzes) if quizzes else self.place is not None
+
+    def without(self, kinds: Collection[str]) -> "Unit":
+        """The unit on a path that leaves activities of these kinds out."""
+        if not kinds:
+            return self
+        return replace(
+            self,
+            aims=[
+                replace(aim, activities=[a for a in aim.activities if a.kind not in kinds])
+                for aim in self.aims
+            ],
+            activities=[pair for pair in self.activities if pair[0].kind not in kinds],
+        )
 
     @property
     def is_done(self) -> bool:
@@ -232,7 +245,7 @@ class Step:
     reading: str = ""
 
 
-ACTIONS = {"quiz": "Take the quiz", "lab": "Do the lab"}
+ACTIONS = {"quiz": "Take the quiz", "lab": "Do the lab", "exercise": "Write the code"}
 
 
 def next_step(

@@ -30,7 +30,8 @@ class Track:
     @property
     def beyond(self) -> list[standing.Unit]:
         """The readings that the path leaves out."""
-        return [unit for unit in self.units if unit not in self.on_path]
+        on_path = {unit.resource.pk for unit in self.on_path}
+        return [unit for unit in self.units if unit.resource.pk not in on_path]
 
     @property
     def earned(self) -> int:
@@ -70,13 +71,14 @@ def current(user: User) -> Track | None:
 def _track(user: User | AnonymousUser, module: Module, chosen: StudyPlan | None) -> Track:
     record = standing.record_of(user)
     units = standing.units(Resource.objects.published().filter(module=module), record)
-    rule = paths.RULES[chosen.path if chosen else Path.STANDARD]
+    path = chosen.path if chosen else Path.STANDARD
+    rule, left_out = paths.RULES[path], paths.LEFT_OUT[path]
     return Track(
         module=module,
         plan=chosen,
         record=record,
         units=units,
-        on_path=[unit for unit in units if rule.holds(unit.resource)],
+        on_path=[unit.without(left_out) for unit in units if rule.holds(unit.resource)],
         stops=standing.stops(record, module=module),
     )
 

@@ -4,19 +4,31 @@ import logging
 import threading
 from typing import Any
 
-from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
+from celery.signals import celeryd_after_setup, worker_ready, worker_shutdown, worker_shutting_down
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from labs.models import Lane, WorkerHost
 from labs.supervisor import WORKER, stopping, tidy
 from labs.tasks import sweep
-from workers import child
+from workers import child, sandbox
 from workers.fingerprint import fingerprint
 
 logger = logging.getLogger(__name__)
 
 SECONDS = 5.0
+
+
+@celeryd_after_setup.connect
+def close_without_sandbox(instance: Any, **_: Any) -> None:
+    """Take no code where nothing holds it in: its lane stays closed while no other host serves it.
+
+    The fork server learns at the same time what a sandbox needs, once for all its children.
+    """
+    queues = instance.app.amqp.queues
+    if Lane.CODE in queues.consume_from and (reason := sandbox.why_missing()):
+        logger.error("This worker takes no code. %s", reason)
+        queues.deselect(Lane.CODE)
 
 
 @worker_ready.connect

@@ -1,4 +1,4 @@
-"""Loading the labs from their files, with the machinery of the course's other files."""
+"""Loading labs and exercises from their files, with the machinery of the course's others."""
 
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,21 @@ from courses.rendering import Renderer
 from courses.saving import save_activity
 from courses.schema import Minutes, Title, names_file
 from labs import kinds
-from labs.models import Lab
+from labs.models import Hint, Lab
+
+
+class HintFile(Part):
+    """A hint of an exercise, and its cost in percent of the points."""
+
+    text: Text
+    cost: int = Field(ge=0, le=50)
 
 
 class LabFile(Part):
-    """The front matter of `labs/<key>.md`; `parameters` are held against the kind's own schema."""
+    """The front matter of `labs/<key>.md` and of `exercises/<key>.md`.
+
+    `parameters` are held against the kind's own schema.
+    """
 
     key: Key
     number: int = Field(ge=1)
@@ -31,6 +41,7 @@ class LabFile(Part):
     skills: tuple[Key, ...] = ()
     resource: Key | None = None
     parameters: dict[str, Any] = Field(default_factory=dict)
+    hints: tuple[HintFile, ...] = ()
 
 
 @transaction.atomic
@@ -44,7 +55,7 @@ def load(path: Path, *, again: bool = False) -> int:
     changed = 0
     keys = []
     renderer = Renderer.of_database()
-    for file in sorted(path.glob("*/labs/*.md")):
+    for file in sorted((*path.glob("*/labs/*.md"), *path.glob("*/exercises/*.md"))):
         with mistakes.collected():
             document = read_document(file)
             content = validate(document, LabFile)
@@ -86,11 +97,12 @@ def save_lab(
     parameters = check(content)
     resource = _resource(content)
     own = renderer.fresh()
+    kind = kinds.REGISTRY[content.kind]
     activity = save_activity(
         key=content.key,
-        kind="lab",
-        title=f"Lab {content.number}: {content.title}",
-        url=reverse("labs:lab", args=(content.key,)),
+        kind=kind.activity,
+        title=f"{kind.noun} {content.number}: {content.title}",
+        url=reverse(kind.page, args=(content.key,)),
         module=module,
         minutes=content.minutes,
         position=content.number,
@@ -113,6 +125,13 @@ def save_lab(
             "retired": False,
         },
     )
+    for number, hint in enumerate(content.hints, 1):
+        Hint.objects.update_or_create(
+            lab=lab,
+            number=number,
+            defaults={"text": hint.text, "text_html": own.block(hint.text), "cost": hint.cost},
+        )
+    lab.hints.filter(number__gt=len(content.hints)).delete()
     own.mention(title=str(lab), url=activity.url)
     return lab
 

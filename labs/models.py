@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.urls import reverse
 
 from courses.models import Activity, OwnedQuerySet, Resource
+from labs import kinds
 from people.models import User
 
 # A worker that has not been heard of for this long counts as gone.
@@ -20,6 +21,7 @@ SILENCE = timedelta(seconds=15)
 class Lane(models.TextChoices):
     QUICK = "quick", "Quick"
     HEAVY = "heavy", "Heavy"
+    CODE = "code", "Code"
 
 
 class State(models.TextChoices):
@@ -49,9 +51,13 @@ class LabQuerySet(models.QuerySet["Lab"]):
             return self.none()
         return self.filter(retired=False)
 
+    def exercises(self) -> "LabQuerySet":
+        """Those in which a student writes code: the rungs of the ladder, from the lowest."""
+        return self.filter(activity__kind="exercise")
+
 
 class Lab(models.Model):
-    """A lab of the course, loaded from its file."""
+    """A lab of the course, loaded from its file; or an exercise, whose work is to run code."""
 
     activity = models.OneToOneField(Activity, on_delete=models.PROTECT, related_name="lab")
     key = models.SlugField(max_length=100, unique=True)
@@ -75,10 +81,81 @@ class Lab(models.Model):
         ordering = ("number",)
 
     def __str__(self) -> str:
-        return f"Lab {self.number}: {self.title}"
+        return f"{kinds.REGISTRY[self.kind].noun} {self.number}: {self.title}"
 
     def get_absolute_url(self) -> str:
-        return reverse("labs:lab", args=[self.key])
+        return reverse(kinds.REGISTRY[self.kind].page, args=[self.key])
+
+
+class Hint(models.Model):
+    """Help with an exercise, which costs a share of its points once a student has taken it."""
+
+    lab = models.ForeignKey(Lab, on_delete=models.CASCADE, related_name="hints")
+    number = models.PositiveSmallIntegerField()
+    text = models.TextField()
+    text_html = models.TextField(editable=False)
+    cost = models.PositiveSmallIntegerField(help_text="Percent of the points.")
+
+    class Meta:
+        ordering = ("number",)
+        constraints = (models.UniqueConstraint(fields=("lab", "number"), name="one_hint_a_number"),)
+
+    def __str__(self) -> str:
+        return f"hint {self.number} of {self.lab}"
+
+
+class TakenHint(models.Model):
+    """That a student has read a hint. What it cost is kept, for a hint may be written anew."""
+
+    lab = models.ForeignKey(Lab, on_delete=models.CASCADE, related_name="taken_hints")
+    student = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
+    number = models.PositiveSmallIntegerField()
+    cost = models.PositiveSmallIntegerField(help_text="Percent of the points.")
+    taken_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("number",)
+        constraints = (
+            models.UniqueConstraint(fields=("lab", "student", "number"), name="a_hint_costs_once"),
+        )
+
+    def __str__(self) -> str:
+        return f"hint {self.number} of {self.lab} taken by {self.student}"
+
+
+class GivenUp(models.Model):
+    """That a student asked for the model solution before they had passed."""
+
+    lab = models.ForeignKey(Lab, on_delete=models.CASCADE, related_name="given_up")
+    student = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=("lab", "student"), name="one_gives_up_once"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.student} gave {self.lab} up"
+
+
+class Draft(models.Model):
+    """The code in a student's editor, as it was last saved.
+
+    The version counts the saves, so that a second window cannot write over the first unseen.
+    """
+
+    lab = models.ForeignKey(Lab, on_delete=models.CASCADE, related_name="drafts")
+    student = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
+    code = models.TextField()
+    version = models.PositiveIntegerField(default=1)
+    saved_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("lab", "student"), name="one_draft_a_lab"),)
+
+    def __str__(self) -> str:
+        return f"draft of {self.lab} by {self.student}"
 
 
 class Draw(models.Model):

@@ -18,6 +18,7 @@ class Report:
     """A run as a page shows it. `cursor` is where the live view goes on after a reload."""
 
     is_mine: bool
+    template: str
     live: Snapshot
     cursor: str
     waiting: str
@@ -36,6 +37,7 @@ def of(run: Run, reader: User, conclusion: Mapping[str, Any] | None = None) -> R
         events, cursor = stream.so_far(stream.name(run.pk, run.events_attempt))
     return Report(
         is_mine=is_mine,
+        template=kinds.REGISTRY[run.kind].template,
         live=Snapshot.of(events),
         cursor=cursor,
         waiting=waiting_words(run),
@@ -62,9 +64,9 @@ def transcript_of(run: Run) -> list[kinds.Piece]:
 
 def facts_of(run: Run) -> list[tuple[str, str]]:
     """What was drawn and what the student chose, as names and values."""
+    kind = kinds.REGISTRY[run.kind]
     drawn = run.draw.values if run.draw else {}
-    chosen = [(name.replace("_", " ").capitalize(), str(v)) for name, v in run.choices.items()]
-    return kinds.REGISTRY[run.kind].facts(run.parameters, drawn) + chosen
+    return kind.facts(run.parameters, drawn) + kind.chosen(run.choices)
 
 
 def waiting_words(run: Run) -> str:

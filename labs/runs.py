@@ -22,7 +22,7 @@ from django.utils import timezone
 
 from courses import evidence
 from labs import kinds
-from labs.models import Draw, Fault, Lab, Prediction, Run, RunQuerySet, State
+from labs.models import Draw, Fault, Lab, Prediction, Run, RunQuerySet, State, WorkerHost
 from people.models import User
 
 # A student has at most so many runs of a lane outside the database at once.
@@ -231,8 +231,9 @@ def succeed(run: Run, result: Mapping[str, Any], *, at: datetime) -> bool:
         fingerprint=result.get("fingerprint") or {},
         lease_expires_at=None,
     )
+    kind = kinds.REGISTRY[run.kind]
     # Where a conclusion is asked for, the grade is not whole before it.
-    if finished and kinds.REGISTRY[run.kind].conclusion_form is None:
+    if finished and kind.conclusion_form is None and kind.counts(run.choices):
         _record(run, grade, at=at)
     return bool(finished)
 
@@ -363,6 +364,14 @@ def reap(*, at: datetime) -> list[Run]:
     for run in expired:
         lose(run, "The worker fell silent.", at=at)
     return expired
+
+
+def workers_online(lab: Lab, *, at: datetime) -> int:
+    """How many workers serve the lab's lane just now."""
+    lane = kinds.REGISTRY[lab.kind].lane
+    return sum(
+        lane in lanes for lanes in WorkerHost.objects.online(at).values_list("lanes", flat=True)
+    )
 
 
 def position(run: Run) -> int:

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from labs import kinds, report, runs
-from labs.models import Draw, Lab, Run, WorkerHost
+from labs.models import Draw, Lab, Run
 from people.models import User
 
 
@@ -81,15 +81,10 @@ def _sheet(
         predicted_on=predicted_on,
         locked=made is not None,
         past=list(_past(lab, student)[:5]),
-        workers=_workers(kind.lane),
+        workers=runs.workers_online(lab, at=timezone.now()),
         expected="" if seconds is None else report.duration(seconds),
     )
 
 
 def _past(lab: Lab, student: User) -> QuerySet[Run]:
     return Run.objects.owned_by(student).filter(lab=lab).defer("result", "grade_detail")
-
-
-def _workers(lane: str) -> int:
-    online = WorkerHost.objects.online(timezone.now()).values_list("lanes", flat=True)
-    return sum(lane in lanes for lanes in online)

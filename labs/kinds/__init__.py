@@ -1,6 +1,6 @@
 """The kinds of labs, one file each."""
 
-from labs.kinds import first_inference, gguf_exploration, quantize_and_measure
+from labs.kinds import code, first_inference, gguf_exploration, quantize_and_measure
 from labs.kinds.base import (
     REGISTRY,
     Grade,
@@ -22,6 +22,7 @@ __all__ = [
     "Part",
     "Piece",
     "Work",
+    "code",
     "first_inference",
     "gguf_exploration",
     "quantize_and_measure",

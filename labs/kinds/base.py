@@ -33,20 +33,29 @@ class Part:
 
 @dataclass(frozen=True)
 class Grade:
-    """The points of a run; a pure function of prediction, conclusion and result."""
+    """The points of a run; a pure function of prediction, conclusion and result.
+
+    `cost` is the share of the points that help has cost; it never decides whether a run passes.
+    """
 
     parts: tuple[Part, ...]
     pass_mark: float
+    cost: float = 0.0
 
     @property
-    def score(self) -> float:
+    def share(self) -> float:
         """The share of all points, in [0, 1]; 0 where nothing was asked."""
         out_of = sum(part.out_of for part in self.parts)
         return sum(part.points for part in self.parts) / out_of if out_of else 0.0
 
     @property
+    def score(self) -> float:
+        """What counts: the share of all points, less what help has cost."""
+        return self.share * (1 - self.cost)
+
+    @property
     def passed(self) -> bool:
-        return self.score >= self.pass_mark
+        return self.share >= self.pass_mark
 
 
 @dataclass(frozen=True)
@@ -105,6 +114,12 @@ class LabKind(ABC):
 
     name: ClassVar[str]
     title: ClassVar[str]
+    # What one of this kind is called, what kind of activity it is, and the URL name of its page.
+    noun: ClassVar[str] = "Lab"
+    activity: ClassVar[str] = "lab"
+    page: ClassVar[str] = "labs:lab"
+    # The fragment that shows what came out of a run.
+    template: ClassVar[str] = "labs/_result.html"
     engine: ClassVar[str]
     lane: ClassVar[str]
     limits: ClassVar[Limits]
@@ -123,6 +138,14 @@ class LabKind(ABC):
     def facts(self, parameters: Values, drawn: Values) -> list[tuple[str, str]]:
         """What a student is told about the draw, as names and values."""
         return []
+
+    def chosen(self, choices: Values) -> list[tuple[str, str]]:
+        """What the student chose for a run, as names and values."""
+        return [(name.replace("_", " ").capitalize(), str(v)) for name, v in choices.items()]
+
+    def counts(self, choices: Values) -> bool:
+        """Whether a run with these choices gives evidence."""
+        return True
 
     @abstractmethod
     def request(self, work: Work) -> dict[str, Any]:

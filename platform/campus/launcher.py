@@ -175,6 +175,7 @@ class Launcher:
             self.web,
             self._service("quick", worker("quick", "sweep", threads=2)),
             self._service("heavy", worker("heavy", threads=1)),
+            self._service("code", worker("code", threads=2)),
             self._service("beat", celery("beat")),
         ]
         if settings.DEBUG:

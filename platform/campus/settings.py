@@ -221,6 +221,7 @@ STATIC_ROOT = CAMPUS_HOME / "static"
 STATICFILES_DIRS = [
     BASE_DIR / "static",
     ("plotly", installed("plotly") / "package_data"),
+    ("ace", installed("django_ace") / "static" / "django_ace" / "ace"),
     ("fonts/serif", installed("font_source_serif_pro") / "files"),
     ("fonts/sans", installed("font_source_sans_pro") / "files"),
     ("fonts/math", installed("ziamath") / "fonts"),

@@ -151,11 +151,13 @@ export async function extend(element, points) {
 
 function find(root) {
   for (const element of root.querySelectorAll(".chart[data-chart]")) {
-    if (figures.has(element)) continue;
+    // What is folded has no width; it is drawn when it is opened.
+    if (figures.has(element) || element.closest("details:not([open])")) continue;
     draw(element, JSON.parse(document.getElementById(element.dataset.chart).textContent));
   }
 }
 
 find(document);
 document.addEventListener("htmx:load", (event) => find(event.target));
+document.addEventListener("toggle", (event) => event.target.open && find(event.target), true);
 document.addEventListener("themechange", () => figures.forEach((_, element) => draw(element)));

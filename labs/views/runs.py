@@ -1,4 +1,4 @@
-"""The pages of labs and runs."""
+"""The pages of runs: live while they work, then the record of what came out."""
 
 import contextlib
 import csv
@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from asgiref.sync import sync_to_async
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.db import connection, transaction
+from django.db import connection
 from django.http import (
     FileResponse,
     Http404,
@@ -23,8 +23,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
-from labs import broker, report, runs, sheet, stream
-from labs.models import Artifact, Lab, Run
+from labs import report, runs, stream
+from labs.models import Artifact, Run
 from people.requests import SignedInRequest
 
 # How long an event stream waits in silence before it looks at the database, in milliseconds.
@@ -33,44 +33,12 @@ GLANCE_MS = 2000
 
 @login_required
 @require_GET
-def lab(request: SignedInRequest, key: str) -> HttpResponse:
-    lab = get_object_or_404(
-        Lab.objects.visible_to(request.user).select_related("resource", "activity"), key=key
-    )
-    return render(request, "labs/lab.html", {"lab": lab, "sheet": sheet.blank(lab, request.user)})
-
-
-@login_required
-@require_POST
-def start(request: SignedInRequest, key: str) -> HttpResponse:
-    lab = get_object_or_404(
-        Lab.objects.visible_to(request.user).select_related("resource", "activity"), key=key
-    )
-    paper = sheet.filled(lab, request.user, request.POST)
-    if paper.is_valid():
-        try:
-            run = runs.start(
-                lab,
-                student=request.user,
-                draw=paper.draw,
-                prediction=paper.prediction.cleaned_data,
-                choices=paper.choices.cleaned_data,
-                key=paper.key,
-                at=timezone.now(),
-                predicted_on=paper.predicted_on,
-            )
-        except (runs.QuotaExceededError, runs.OtherDrawError) as error:
-            paper.choices.add_error(None, str(error))
-        else:
-            transaction.on_commit(lambda: broker.hand_over(run.lane))
-            return redirect(run)
-    return render(request, "labs/lab.html", {"lab": lab, "sheet": paper}, status=422)
-
-
-@login_required
-@require_GET
 def history(request: SignedInRequest) -> HttpResponse:
-    mine = Run.objects.owned_by(request.user).select_related("lab").defer("result", "grade_detail")
+    mine = (
+        Run.objects.owned_by(request.user)
+        .select_related("lab")
+        .defer("result", "grade_detail", "choices")
+    )
     page = Paginator(mine, 25).get_page(request.GET.get("page"))
     return render(request, "labs/history.html", {"page": page})
 

@@ -1,0 +1,159 @@
+"""The ladder, and the page of an exercise: an editor, hints, and what the checks said."""
+
+import uuid
+
+from django.contrib.auth.decorators import login_required
+from django.db import transaction
+from django.http import HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_POST
+
+from labs import broker, exercises, report, runs
+from labs.exercises import Desk, NoSandboxError, StaleDraftError
+from labs.kinds.code import CodeForm
+from labs.models import Lab, Run
+from people.requests import SignedInRequest
+
+
+@login_required
+@require_GET
+def ladder(request: SignedInRequest) -> HttpResponse:
+    rungs = exercises.ladder(request.user)
+    context = {
+        "rungs": rungs,
+        "passed": sum(rung.passed for rung in rungs),
+        "next": next((rung for rung in rungs if not rung.passed), None),
+    }
+    return render(request, "labs/ladder.html", context)
+
+
+@login_required
+@require_GET
+def exercise(request: SignedInRequest, key: str) -> HttpResponse:
+    lab = _exercise(request, key)
+    desk = exercises.desk(lab, request.user, at=timezone.now())
+    return render(request, "labs/exercise.html", _page(request, lab, desk))
+
+
+@login_required
+@require_POST
+def submit(request: SignedInRequest, key: str) -> HttpResponse:
+    """Hand code in. The answer to htmx is what changes; to a plain form it is the whole page."""
+    lab = _exercise(request, key)
+    desk = exercises.desk(lab, request.user, at=timezone.now(), data=request.POST)
+    if desk.code.is_valid():
+        try:
+            run = exercises.submit(
+                lab,
+                student=request.user,
+                code=desk.code.cleaned_data["code"],
+                key=_uuid(request.POST.get("key", "")),
+                version=_whole(request.POST.get("version", "")),
+                at=timezone.now(),
+            )
+        except (runs.QuotaExceededError, NoSandboxError) as error:
+            desk.code.add_error(None, str(error))
+        else:
+            transaction.on_commit(lambda: broker.hand_over(run.lane))
+            if not _is_htmx(request):
+                return redirect(lab)
+            desk = exercises.desk(lab, request.user, at=timezone.now())
+    if _is_htmx(request):
+        # htmx shows no answer that has an error's status.
+        return render(request, "labs/_judged.html", _page(request, lab, desk))
+    return render(request, "labs/exercise.html", _page(request, lab, desk), status=422)
+
+
+@login_required
+@require_POST
+def draft(request: SignedInRequest, key: str) -> JsonResponse:
+    """Save what is in the editor; 409 with the other window's code where it saved first."""
+    lab = _exercise(request, key)
+    form = CodeForm(request.POST, parameters=lab.parameters, drawn={})
+    if not form.is_valid():
+        return JsonResponse({"errors": form.errors}, status=422)
+    try:
+        kept = exercises.keep_draft(
+            lab,
+            request.user,
+            form.cleaned_data["code"],
+            version=_whole(request.POST.get("version", "")),
+            at=timezone.now(),
+        )
+    except StaleDraftError as error:
+        kept = error.draft
+        return JsonResponse({"version": kept.version, "code": kept.code}, status=409)
+    return JsonResponse({"version": kept.version})
+
+
+@login_required
+@require_POST
+def hint(request: SignedInRequest, key: str) -> HttpResponse:
+    lab = _exercise(request, key)
+    exercises.take_hint(lab, request.user, at=timezone.now())
+    if not _is_htmx(request):
+        return redirect(lab)
+    desk = exercises.desk(lab, request.user, at=timezone.now())
+    return render(request, "labs/_help.html", {"lab": lab, "desk": desk})
+
+
+@login_required
+@require_POST
+def give_up(request: SignedInRequest, key: str) -> HttpResponse:
+    lab = _exercise(request, key)
+    exercises.give_up(lab, request.user, at=timezone.now())
+    return redirect(f"{lab.get_absolute_url()}#solution")
+
+
+@login_required
+@require_GET
+def assembled(request: SignedInRequest, key: str) -> HttpResponse:
+    """The starter with the student's earlier answers in it, for the editor to take in."""
+    lab = _exercise(request, key)
+    return HttpResponse(exercises.assembled(lab, request.user), content_type="text/x-python")
+
+
+@login_required
+@require_GET
+def download(request: SignedInRequest, key: str) -> HttpResponse:
+    """The code as it was last saved, to go on with at home."""
+    lab = _exercise(request, key)
+    desk = exercises.desk(lab, request.user, at=timezone.now())
+    name = f"{lab.key.replace('-', '_')}.py"
+    return HttpResponse(
+        desk.code.initial["code"],
+        content_type="text/x-python; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+def _is_htmx(request: SignedInRequest) -> bool:
+    return "HX-Request" in request.headers
+
+
+def _exercise(request: SignedInRequest, key: str) -> Lab:
+    visible = Lab.objects.visible_to(request.user).exercises()
+    return get_object_or_404(visible.select_related("resource", "activity__module"), key=key)
+
+
+def _page(request: SignedInRequest, lab: Lab, desk: Desk) -> dict[str, object]:
+    """The desk with the student's last submission and the report on it."""
+    run = Run.objects.owned_by(request.user).filter(lab=lab).first()
+    context = {"lab": lab, "desk": desk, "run": run, "is_htmx": _is_htmx(request)}
+    if run is None:
+        return context
+    run.lab = lab
+    return {**context, "report": report.of(run, request.user)}
+
+
+def _uuid(text: str) -> uuid.UUID:
+    # A page of another making may send none; then two clicks are two submissions.
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return uuid.uuid4()
+
+
+def _whole(text: str) -> int:
+    return int(text) if text.isdecimal() and len(text) < 10 else 0
