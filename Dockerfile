@@ -10,7 +10,7 @@ RUN .ci/setup
 
 FROM python:3.11-slim-bookworm
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends bubblewrap libgomp1 \
+    && apt-get install -y --no-install-recommends bubblewrap libgomp1 libseccomp2 \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --create-home campus \
     && install -d -o campus /var/lib/campus

@@ -101,14 +101,14 @@ def submit(
 
     Raises QuotaExceededError and NoSandboxError.
     """
+    # Where another window has saved since, the draft stays its, and the run keeps this code.
+    with contextlib.suppress(StaleDraftError):
+        keep_draft(lab, student, code, version=version, at=at)
     if not runs.workers_online(lab, at=at):
         raise NoSandboxError(
             "No worker with a sandbox is online just now, and code runs nowhere else. Your code is "
             "kept; hand it in when one is back."
         )
-    # Where another window has saved since, the draft stays its, and the run keeps this code.
-    with contextlib.suppress(StaleDraftError):
-        keep_draft(lab, student, code, version=version, at=at)
     return runs.start(
         lab,
         student=student,

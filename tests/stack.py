@@ -95,13 +95,13 @@ class RedisServer(Process):
 
 
 class Worker(Process):
-    """A Celery worker for both lanes and the sweep."""
+    """A Celery worker for all lanes and the sweep."""
 
     def __init__(self, name: str = "worker") -> None:
         super().__init__(
             name,
             *(sys.executable, "-m", "celery", "-A", "campus.celery", "worker"),
-            *("-P", "threads", "-c", "3", "-Q", "quick,heavy,sweep", "-n", f"{name}@%h"),
+            *("-P", "threads", "-c", "3", "-Q", "quick,heavy,code,sweep", "-n", f"{name}@%h"),
             *("-l", "INFO", "--without-gossip", "--without-mingle"),
         )
 

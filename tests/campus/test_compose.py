@@ -204,11 +204,14 @@ def test_every_service_comes_up_on_environment_variables_alone(
     wait_until(lambda: deployment.is_healthy("quick"), "the quick lane is served", 60)
     wait_until(lambda: broker.llen("sweep") == 0, "the worker takes up what beat sent")
 
-    assert deployment.stop(signal.SIGTERM) == [0] * 5
+    deployment.start("code")
+    wait_until(lambda: deployment.is_healthy("code"), "the code lane is served", 60)
+
+    assert deployment.stop(signal.SIGTERM) == [0] * 6
 
 
 def test_services_name_what_they_wait_for() -> None:
-    for name in ("web", "quick", "heavy", "beat"):
+    for name in ("web", "quick", "heavy", "code", "beat"):
         assert SERVICES[name]["depends_on"].keys() == {"prepare", "redis"}
     assert SERVICES["prepare"]["depends_on"].keys() == {"postgres"}
     waited_for = {other for service in SERVICES.values() for other in service.get("depends_on", {})}

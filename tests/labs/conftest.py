@@ -10,10 +10,13 @@ from django.utils import timezone
 
 from courses.models import Activity
 from labs import runs
-from labs.models import Lab, Run
+from labs.models import Hint, Lab, Run
 from people.models import User
 from workers import random_model
 from workers.random_model import Shape
+
+KEY = "exercise-rmsnorm"
+PAGE = f"/exercises/{KEY}/"
 
 
 def make_lab(key: str, kind: str, parameters: dict[str, Any]) -> Lab:
@@ -41,6 +44,28 @@ def bare(db: None) -> Callable[..., Lab]:
     def lab(kind: str, **request: Any) -> Lab:
         return make_lab(kind, kind, {"request": request})
 
+    return lab
+
+
+@pytest.fixture
+def exercise(db: None) -> Lab:
+    """The RMSNorm exercise, with two hints."""
+    activity = Activity.objects.create(key=KEY, kind="exercise", title="Exercise 2", url=PAGE)
+    lab = Lab.objects.create(
+        activity=activity,
+        key=KEY,
+        number=2,
+        title="RMSNorm",
+        question="What does a model do to every token?",
+        kind="code",
+        parameters={"exercise": KEY},
+    )
+    for number, (text, cost) in enumerate(
+        (("Look at the axis.", 10), ("Nearly all of it.", 20)), 1
+    ):
+        Hint.objects.create(
+            lab=lab, number=number, text=text, text_html=f"<p>{text}</p>", cost=cost
+        )
     return lab
 
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPResponse
@@ -26,30 +26,41 @@ from labs import kinds, runs
 from labs.models import Run, State
 from people import demo
 from people.models import User
+from workers.exercises import EXERCISES
 from workers.kinds import KINDS
 from workers.requests import from_json
 
 from .engine import finish
-from .table import Row, times
+from .table import Row, percentile, times
 
 HANDOVER = "A live campus"
+CODE = "Code, judged"
 LOAD = "Under load"
 HOST = "127.0.0.1"
 LAB = "/labs/lab-2-gguf-exploration/"
+EXERCISE = "/exercises/exercise-rmsnorm/"
+READING = "/modules/foundations/"
 FIRST_EVENT = 0.3  # seconds, at the median
 BEYOND_ENGINE = 0.5
 READY_SECONDS = 120.0
 AT_ONCE = 20
+VERDICT = 1.0  # seconds, at the median, for a light exercise
+ALL_VERDICTS = 15.0  # seconds, for 20 submissions at once
+PAGES_MEANWHILE = 2.0  # times their own p95 on the idle campus
 
-HIDDEN = re.compile(r'name="(csrfmiddlewaretoken|key)" value="([^"]+)"')
+HIDDEN = re.compile(r'name="(csrfmiddlewaretoken|key|version)" value="([^"]+)"')
 PREDICTIONS = re.compile(r'name="(prediction-[^"]+)"')
 LIVE = re.compile(r'data-events="([^"]+)"\s+data-after="([^"]+)"\s+data-state="([^"]+)"')
 
 
 def measure(*, quick: bool) -> list[Row]:
-    """The hand-over of single runs, then many at once, then two writers."""
+    """The hand-over of single runs, code, then many runs at once, then two writers."""
     with campus() as port:
-        return [*_handover(port, runs=3 if quick else 24), *_load(port, quick=quick)]
+        return [
+            *_handover(port, runs=3 if quick else 24),
+            *_code(port, quick=quick),
+            *_load(port, quick=quick),
+        ]
 
 
 @contextlib.contextmanager
@@ -85,7 +96,7 @@ def _is_ready(port: int) -> bool:
         return False
     finally:
         web.close()
-    return bool(health["redis"]) and {"quick", "heavy"} <= health["workers"].keys()
+    return bool(health["redis"]) and {"quick", "heavy", "code"} <= health["workers"].keys()
 
 
 @dataclass(frozen=True)
@@ -135,10 +146,15 @@ class Student:
         page = self.get(LAB)
         return dict(HIDDEN.findall(page)) | dict.fromkeys(PREDICTIONS.findall(page), "1")
 
-    def submit(self, form: dict[str, str]) -> Told:
+    def desk(self) -> dict[str, str]:
+        """The exercise's form, with the model solution in the editor."""
+        code = EXERCISES["exercise-rmsnorm"].solution
+        return dict(HIDDEN.findall(self.get(EXERCISE))) | {"code": code}
+
+    def submit(self, form: dict[str, str], path: str = f"{LAB}runs/") -> Told:
         """Hand the form in and watch the run as live.js does, until its result is on the page."""
         clicked = time.perf_counter()
-        address = self.post(f"{LAB}runs/", form)
+        address = self.post(path, form)
         page = self.get(address)
         first: float | None = None
         while live := LIVE.search(page):
@@ -196,6 +212,60 @@ def _handover(port: int, *, runs: int) -> Iterator[Row]:
         aim=f"p50 ≤ {BEYOND_ENGINE * 1e3:g} ms",
         met=statistics.median(beyond) <= BEYOND_ENGINE,
     )
+
+
+def _code(port: int, *, quick: bool) -> Iterator[Row]:
+    """Submissions of one student, then of many at once with a reader beside them."""
+    path = f"{EXERCISE}submissions/"
+    ada = Student(port, "ada")
+    alone = [ada.submit(ada.desk(), path).result for _ in range(4 if quick else 24)][1:]
+    yield Row(
+        part=CODE,
+        what="click to the verdict on the page, RMSNorm",
+        **times(alone),
+        aim=f"p50 ≤ {VERDICT:g} s",
+        met=statistics.median(alone) <= VERDICT,
+    )
+    at_once = 4 if quick else AT_ONCE
+    names = [f"bench-{number}" for number in range(at_once)]
+    for name in names:
+        User.objects.create_user(name, password=demo.PASSWORD)
+    students = [Student(port, name) for name in names]
+    forms = [student.desk() for student in students]
+    idle = _reading(ada, lambda done: done >= (10 if quick else 60))
+    with ThreadPoolExecutor(at_once) as pool:
+        submitted = [
+            pool.submit(student.submit, form, path)
+            for student, form in zip(students, forms, strict=True)
+        ]
+        meanwhile = _reading(ada, lambda _: all(each.done() for each in submitted))
+        verdicts = [each.result().result for each in submitted]
+    yield Row(
+        part=CODE,
+        what=f"{at_once} submissions at once: each verdict",
+        **times(verdicts),
+        aim=f"all ≤ {ALL_VERDICTS:g} s",
+        met=max(verdicts) <= ALL_VERDICTS,
+    )
+    ratio = percentile(meanwhile, 0.95) / percentile(idle, 0.95)
+    yield Row(
+        part=CODE,
+        what=f"a page of the course meanwhile, {len(meanwhile)} times; p95 over that when idle",
+        **times(meanwhile),
+        multiple=ratio,
+        aim=f"≤ {PAGES_MEANWHILE:g} x",
+        met=ratio <= PAGES_MEANWHILE,
+    )
+
+
+def _reading(student: Student, enough: Callable[[int], bool]) -> list[float]:
+    """Seconds that a page took, again and again, until it is enough."""
+    seconds: list[float] = []
+    while not enough(len(seconds)):
+        began = time.perf_counter()
+        student.get(READING)
+        seconds.append(time.perf_counter() - began)
+    return seconds
 
 
 def _engine_seconds(run_id: int) -> float:

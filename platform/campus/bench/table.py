@@ -116,6 +116,10 @@ engine's own time is what is left of the time from the POST until the page with 
 there, after taking off what the same request takes when the engine is called directly, in a warm
 process, right after it.
 
+**Code, judged.** Submissions of the RMSNorm exercise, model solution, through the sandbox: from the
+POST until the verdict is on the page. Then as many as twenty students at the same instant, while
+another student turns pages of the course; that multiple is of the same page on the idle campus.
+
 **Pages.** In process, through the same ASGI application and middleware as on the web server, with
 a thread and a database connection a request, as there. A multiple is the median CPU time over that
 of a bare view, measured in turns: signed in, one query, a line of text. That view costs three
