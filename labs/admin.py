@@ -12,8 +12,8 @@ from courses.markdown import MarkdownError
 from courses.models import Module, Skill
 from courses.rendering import Renderer
 from labs import kinds
-from labs.loading import LabFile, check, save_lab
-from labs.models import Artifact, Lab, Run, WorkerHost
+from labs.loading import HintFile, LabFile, check, save_lab
+from labs.models import Artifact, Hint, Lab, Run, WorkerHost
 
 
 class LabAdminForm(forms.ModelForm):
@@ -56,6 +56,10 @@ class LabAdminForm(forms.ModelForm):
                 skills=tuple(skill.key for skill in data["skills"]),
                 resource=resource.key if resource else None,
                 parameters=data["parameters"] or {},
+                hints=tuple(
+                    HintFile(text=hint.text, cost=hint.cost)
+                    for hint in (self.instance.hints.all() if self.instance.pk else ())
+                ),
             )
             check(self.content)
             Renderer.of_database().block(data["body"])
@@ -73,11 +77,34 @@ class LabAdminForm(forms.ModelForm):
         self.add_error(field if field in self.fields else None, f"{problem}; {remedy}.")
 
 
+class HintForm(forms.ModelForm):
+    """A hint, its text rendered as it is saved."""
+
+    class Meta:
+        model = Hint
+        fields = ("number", "text", "cost")
+
+    def clean_text(self) -> str:
+        text: str = self.cleaned_data["text"]
+        try:
+            self.instance.text_html = Renderer.of_database().block(text)
+        except MarkdownError as error:
+            raise forms.ValidationError(f"{error.problem}; {error.remedy}.") from error
+        return text
+
+
+class HintInline(admin.StackedInline):
+    model = Hint
+    form = HintForm
+    extra = 0
+
+
 @admin.register(Lab)
 class LabAdmin(admin.ModelAdmin):
     form = LabAdminForm
     list_display = ("__str__", "kind", "resource", "minutes", "retired")
     list_filter = ("kind", "retired")
+    inlines = (HintInline,)
     fields = (
         *("key", "module", "number", "title", "question", "kind", "parameters"),
         *("minutes", "skills", "resource", "body"),

@@ -137,7 +137,9 @@ def _errors(number: int, check: Values) -> Chart:
             for place, error in zip(places, plot["errors"], strict=True)
         ],
         layout={
-            "xaxis": axis(plot["along"].capitalize()),
+            # Places are counted: there is nothing between two of them.
+            "xaxis": axis(plot["along"].capitalize())
+            | ({"dtick": 1} if len(places) <= 12 else {"tickformat": "d"}),
             "yaxis": axis("|error|", log=True),
             "height": 260,
         },

@@ -1,5 +1,6 @@
 """A real Chromium in front of the whole campus, with the real course loaded."""
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 
@@ -60,8 +61,10 @@ def open_context(browser: Browser, campus: str) -> Iterator[Callable[..., Browse
     complaints: list[str] = []
 
     def heard(message: ConsoleMessage) -> None:
-        # 422 is our own answer to a form that comes back with what is wrong in it.
-        if message.type in {"error", "warning"} and "status of 422" not in message.text:
+        # Our own answers: 422 to a form that comes back with what is wrong in it, 409 to a draft
+        # that another window has overtaken.
+        ours = re.search("status of (422|409)", message.text)
+        if message.type in {"error", "warning"} and not ours:
             complaints.append(f"console {message.type}: {message.text} ({message.location})")
 
     def watch(page: Page) -> None:

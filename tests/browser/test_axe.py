@@ -3,6 +3,7 @@
 Walks the URLconf, so that a new page is looked at, or its exception gives a reason, or this fails.
 """
 
+import uuid
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,10 +24,11 @@ from playwright.sync_api import BrowserContext, Page, ViewportSize, expect
 
 from courses import attempts, teach_backs
 from courses.models import Certificate, Explanation, Module, Quiz, StudyPlan, TeachBack
-from labs import broker, runs, sheet, stream
+from labs import broker, exercises, runs, sheet, stream
 from labs.models import Fault, Lab, Run, State
 from people.models import User
 from tests.stack import wait_until
+from workers.exercises import EXERCISES
 
 PHONE = ViewportSize(width=360, height=740)
 
@@ -56,7 +58,13 @@ EXCEPTIONS = {
     "courses:visited-bib": "A file.",
     "health": "Plain text for whoever watches the servers.",
     "labs:artifact": "A file.",
+    "labs:assembled": "Plain text for the editor.",
     "labs:cancel": "POST only.",
+    "labs:download": "A file.",
+    "labs:draft": "POST only.",
+    "labs:give_up": "POST only.",
+    "labs:hint": "POST only.",
+    "labs:submit": "POST only.",
     "labs:conclude": "GET is not allowed; the form is on the page labs:run.",
     "labs:events": "An event stream.",
     "labs:figure": "JSON, drawn by the figures of courses:resource.",
@@ -138,6 +146,13 @@ PAGES: dict[str, list[tuple[str, dict[str, str]]]] = {
     "courses:bibliography": [("nobody", {}), ("ada", {})],
     "courses:links": [("iris", {}), ("olga", {})],
     "labs:history": [("ada", {}), ("newcomer", {})],
+    "labs:ladder": [("ada", {}), ("newcomer", {})],
+    "labs:exercise": [
+        ("newcomer", {"key": "exercise-rmsnorm"}),
+        ("ada", {"key": "exercise-rmsnorm"}),
+        ("ada", {"key": "exercise-rope"}),
+        ("ada", {"key": "exercise-forward-pass"}),
+    ],
     "labs:lab": [
         ("ada", {"key": "lab-1-first-inference"}),
         ("ada", {"key": "lab-2-gguf-exploration"}),
@@ -152,6 +167,7 @@ PAGES: dict[str, list[tuple[str, dict[str, str]]]] = {
         ("ada", {"pk": "run of lab 2"}),
         ("ada", {"pk": "run of lab 4"}),
         ("iris", {"pk": "refused run"}),
+        ("iris", {"pk": "wrong code"}),
     ],
     "teaching:cohorts": [("iris", {}), ("olga", {})],
     "teaching:cohort": [("iris", {"slug": "spring"})],
@@ -287,6 +303,16 @@ def guess(lab: Lab, student: User) -> Run:
     )
 
 
+def handed_in(lab: Lab, student: User, code: str) -> Run:
+    """A submission as the page of an exercise makes it."""
+    wait_until(lambda: bool(runs.workers_online(lab, at=timezone.now())), "code is served")
+    run = exercises.submit(
+        lab, student=student, code=code, key=uuid.uuid4(), at=timezone.now(), version=0
+    )
+    broker.hand_over(run.lane)
+    return run
+
+
 def under_way(run: Run) -> Run:
     """As if a worker had it: with a phase, progress, tokens, points and a log to see."""
     Run.objects.filter(pk=run.pk).update(handed_over_at=timezone.now())
@@ -338,12 +364,19 @@ def certified(student: User) -> Certificate:
 def world(course: None, campus: str, ada: User, ben: User, iris: User, olga: User) -> World:
     """Ada has been busy: attempts open and graded, and runs in every state."""
     now = timezone.now()
-    labs = {lab.number: lab for lab in Lab.objects.all()}
+    labs = {lab.number: lab for lab in Lab.objects.exclude(kind="code")}
     labs[4].parameters |= {"chunks": 2}
     labs[4].save()
-    done = {number: guess(lab, ada) for number, lab in labs.items()}
+    done = {f"run of lab {number}": guess(lab, ada) for number, lab in labs.items()}
     for run in done.values():
         broker.hand_over(run.lane)
+
+    rmsnorm, rope = (Lab.objects.get(key=f"exercise-{name}") for name in ("rmsnorm", "rope"))
+    solution = EXERCISES["exercise-rmsnorm"].solution
+    code = handed_in(rmsnorm, ada, solution.replace(" * weight", ""))
+    exercises.take_hint(rmsnorm, ada, at=now)
+    done["wrong code"] = code
+    exercises.give_up(rope, ada, at=now)
 
     # Between them they ask questions of every type; the last one also proposes a path.
     taken = {}
@@ -385,7 +418,7 @@ def world(course: None, campus: str, ada: User, ben: User, iris: User, olga: Use
     address, _ = EmailAddress.objects.get_or_create(user=ada, email=ada.email, primary=True)
     return World(
         {f"{name} attempt": str(attempt.pk) for name, attempt in taken.items()}
-        | {f"run of lab {number}": str(run.pk) for number, run in done.items()}
+        | {name: str(run.pk) for name, run in done.items()}
         | {
             "new explanation": str(new.pk),
             "graded explanation": str(graded.pk),

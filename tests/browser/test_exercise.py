@@ -1,0 +1,161 @@
+"""An exercise in a real browser: from a failing submission to a passing one, and the capstone."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from django.utils import timezone
+from playwright.sync_api import BrowserContext, Locator, Page, expect
+
+from courses.models import Evidence
+from labs import runs
+from labs.models import Draft, Lab, Run
+from people.models import User
+from tests.browser.test_axe import handed_in
+from tests.stack import wait_until
+from workers.exercises import EXERCISES
+
+SignIn = Callable[[Page, User], None]
+RMSNORM = "exercise-rmsnorm"
+CAPSTONE = "exercise-forward-pass"
+
+
+@pytest.fixture
+def ladder(course: None, campus: str) -> None:
+    """The course, with a worker that takes code."""
+    lab = Lab.objects.get(key=RMSNORM)
+    wait_until(lambda: bool(runs.workers_online(lab, at=timezone.now())), "code is served")
+
+
+def write(page: Page, code: str) -> None:
+    """Put code into the editor, as pasting does."""
+    editor = page.get_by_role("textbox", name="Your code")
+    editor.focus()
+    page.keyboard.press("Control+a")
+    page.keyboard.insert_text(code)
+
+
+def check(page: Page) -> Locator:
+    """Run the checks; the verdict, once it is there."""
+    page.get_by_role("button", name="Run the checks").click()
+    verdict = page.locator("#run .verdict")
+    expect(page.locator("[data-live]")).to_have_count(0)
+    expect(verdict).to_be_visible()
+    return verdict
+
+
+def test_ada_fails_reads_why_takes_a_hint_and_passes(
+    page: Page, ladder: None, ada: User, sign_in: SignIn
+) -> None:
+    sign_in(page, ada)
+    page.get_by_role("navigation", name="Campus").get_by_role("link", name="Ladder").click()
+    page.get_by_role("link", name="RMSNorm", exact=True).click()
+    expect(page.locator(".ace_keyword").first).to_have_text("import")
+
+    expect(check(page)).to_contain_text("0 of")
+    expect(page.locator(".checks")).to_contain_text("rms_norm is not written yet.")
+
+    right = EXERCISES[RMSNORM].solution
+    write(page, right.replace(" * weight", ""))
+    expect(page.locator("[data-kept]")).to_contain_text("Draft saved")
+    verdict = check(page)
+    expect(verdict).to_contain_text("to go")
+    failing = page.locator(".checks > li.wrong").filter(has_text="Every row for itself")
+    expect(failing).to_contain_text("The gain is missing")
+    failing.get_by_text("Where it is off").click()
+    expect(failing.locator(".chart[data-drawn]")).to_be_visible()
+    failing.get_by_role("link", name=re.compile("Go to line")).click()
+    expect(page.get_by_role("textbox", name="Your code")).to_be_focused()
+    expect(page.locator(".ace_gutter-cell.ace_error").first).to_be_attached()
+
+    page.get_by_role("button", name="A hint: costs 5 %").click()
+    expect(page.locator("#help")).to_contain_text("Help has cost 5 %")
+    write(page, right)
+    verdict = check(page)
+    expect(verdict).to_contain_text("Passed: every check is met.")
+    expect(verdict).to_contain_text("this counts as 95 %")
+    verdict.get_by_role("link", name="Compare with the model solution").click()
+    page.reload()
+    expect(page.locator("#solution")).to_be_attached()
+
+    evidence = Evidence.objects.filter(student=ada, passed=True).get()
+    assert evidence.score == pytest.approx(0.95)
+    assert Run.objects.owned_by(ada).count() == 3
+    page.goto("/ladder/")
+    expect(page.locator(".ladder > li").filter(has_text="RMSNorm")).to_contain_text("passed")
+
+
+def test_what_was_typed_is_there_after_a_reload_and_in_another_browser(
+    page: Page,
+    open_context: Callable[..., BrowserContext],
+    ladder: None,
+    ada: User,
+    sign_in: SignIn,
+) -> None:
+    sign_in(page, ada)
+    page.goto(f"/exercises/{RMSNORM}/")
+    write(page, "first = 1\n")
+    expect(page.locator("[data-kept]")).to_contain_text("Draft saved")
+
+    other = open_context().new_page()
+    sign_in(other, ada)
+    other.goto(f"/exercises/{RMSNORM}/")
+    expect(other.locator(".ace_text-layer")).to_contain_text("first = 1")
+    write(other, "second = 2\n")
+    expect(other.locator("[data-kept]")).to_contain_text("Draft saved")
+
+    # The first window is told, and neither code is lost.
+    page.get_by_role("textbox", name="Your code").focus()
+    with page.expect_response(lambda answer: answer.status == 409):
+        page.keyboard.insert_text("third = 3\n")
+    page.get_by_role("button", name="Keep what is here").click()
+    expect(page.locator("[data-kept]")).to_contain_text("Draft saved")
+    assert "third = 3" in Draft.objects.get(student=ada).code
+
+
+def test_without_javascript_it_is_a_form(
+    open_context: Callable[..., BrowserContext], ladder: None, ada: User, sign_in: SignIn
+) -> None:
+    page = open_context(java_script_enabled=False).new_page()
+    sign_in(page, ada)
+    page.goto(f"/exercises/{RMSNORM}/")
+    page.get_by_label("Your code").fill(EXERCISES[RMSNORM].solution)
+    page.get_by_role("button", name="Run the checks").click()
+
+    (run,) = Run.objects.owned_by(ada)
+    wait_until(lambda: bool(Run.objects.get(pk=run.pk).is_final), "it is judged")
+    page.reload()
+    expect(page.locator("#run .verdict")).to_contain_text("Passed: every check is met.")
+
+
+def test_the_capstone_is_put_together_from_ada_s_own_answers(
+    page: Page, ladder: None, ada: User, sign_in: SignIn
+) -> None:
+    """The top of the ladder: her own forward pass, and llama.cpp's logits."""
+    capstone = EXERCISES[CAPSTONE]
+    for key in dict.fromkeys(key for _, key in capstone.parts):
+        run = handed_in(Lab.objects.get(key=key), ada, EXERCISES[key].solution)
+        wait_until(lambda: Run.objects.get(pk=run.pk).grade == 1.0, f"{key} passes")  # noqa: B023
+
+    sign_in(page, ada)
+    page.goto(f"/exercises/{CAPSTONE}/")
+    page.get_by_role("button", name="Start from my earlier answers").click()
+    expect(page.locator("[data-kept]")).to_contain_text("Draft saved")
+    assembled = Draft.objects.get(student=ada, lab__key=CAPSTONE).code
+    assert "def rms_norm" in assembled
+    expect(check(page)).to_contain_text("to go")
+
+    write(page, completed(assembled, capstone.solution))
+    expect(check(page)).to_contain_text("Passed: every check is met.", timeout=60_000)
+    assert Evidence.objects.filter(student=ada, activity__key=CAPSTONE, passed=True).exists()
+
+
+def completed(assembled: str, solution: str) -> str:
+    """The assembled code with its own functions written: those of the solution, put behind it."""
+    own = [
+        source
+        for name in ("block", "forward", "generate")
+        for source in re.findall(rf"^def {name}\(.*?(?=^\S|\Z)", solution, re.MULTILINE | re.DOTALL)
+    ]
+    assert len(own) == 3
+    return "\n\n".join((assembled, *own))
