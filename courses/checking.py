@@ -242,7 +242,7 @@ def _leads_somewhere(link: str) -> bool:
         return False
     if match.namespace == "courses" and (model := PAGES.get(match.url_name or "")):
         return model._default_manager.filter(key=match.kwargs["key"], retired=False).exists()
-    if match.namespace == "labs" and match.url_name == "lab":
+    if match.namespace == "labs" and match.url_name in {"lab", "exercise"}:
         return any(item.is_open for item in Activity.objects.filter(url=path))
     return True
 
