@@ -10,17 +10,22 @@ import queue
 import re
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import llama_cpp
+import numpy as np
+from numpy.typing import NDArray
 
 from workers import gguf_file
 from workers.errors import BadRequestError
 from workers.events import Event, Log, Phase, Progress
 from workers.llama import check_threads, threads_or_all
 from workers.llama_log import LOG, failure, start
+
+# For each tensor's name, how much an error in each of its input columns counts: (inputs,).
+Importance = Mapping[str, NDArray[np.floating]]
 
 # What llama-quantize calls the types: llama.cpp's constants without their first word.
 _PREFIXES = ("LLAMA_FTYPE_MOSTLY_", "LLAMA_FTYPE_ALL_")
@@ -100,16 +105,22 @@ def check_file_type(name: str) -> None:
         raise BadRequestError(f"llama.cpp has no file type called {name}.")
 
 
-def quantize(request: Quantize) -> Generator[Event, None, Quantized]:
-    """Quantize tensor by tensor; a failure or a cancel leaves no partial file behind."""
+def quantize(
+    request: Quantize, importance: Importance | None = None
+) -> Generator[Event, None, Quantized]:
+    """Quantize tensor by tensor; a failure or a cancel leaves no partial file behind.
+
+    `importance` is an importance matrix: the mean square of what enters each input column.
+    """
     source, out = Path(request.model), Path(request.out)
+    matrix = _check_importance(importance or {})
     name = ALIASES.get(request.type.upper(), request.type.upper())
     before = gguf_file.read(source)
     yield Phase(f"Quantizing to {name}")
     partial = out.with_name(f"{out.name}.part")
     started = time.perf_counter()
     try:
-        wanted = yield from _run(request, FILE_TYPES[name], partial)
+        wanted = yield from _run(request, FILE_TYPES[name], matrix, partial)
         seconds = time.perf_counter() - started
         after = gguf_file.read(partial)
         digest = _sha256(partial)
@@ -141,8 +152,18 @@ def quantize(request: Quantize) -> Generator[Event, None, Quantized]:
     )
 
 
+def _check_importance(importance: Importance) -> dict[str, NDArray[np.float32]]:
+    """The same as F32. Raises BadRequestError where a value would make llama.cpp abort."""
+    matrix = {}
+    for name, columns in importance.items():
+        if columns.ndim != 1 or not np.isfinite(columns).all() or (columns < 0).any():
+            raise BadRequestError(f"The importance of {name} must be a row of numbers from 0 on.")
+        matrix[name] = np.ascontiguousarray(columns, dtype=np.float32)
+    return matrix
+
+
 def _run(
-    request: Quantize, file_type: int, partial: Path
+    request: Quantize, file_type: int, matrix: dict[str, NDArray[np.float32]], partial: Path
 ) -> Generator[Event, None, dict[str, str]]:
     """Run the C call in a thread. Returns the types that tensors could not have, by tensor."""
     start()
@@ -156,6 +177,8 @@ def _run(
 
     def work() -> None:
         LOG.errors.clear()
+        if matrix:
+            params.imatrix = _entries(matrix)  # in here, so that it lives as long as the C call
         with LOG.heard_by(lines.put):
             status = llama_cpp.llama_model_quantize(
                 request.model.encode(), str(partial).encode(), ctypes.byref(params)
@@ -174,6 +197,18 @@ def _run(
     if line:
         raise failure(f"llama.cpp cannot make {request.type} of this model")
     return wanted
+
+
+def _entries(
+    matrix: dict[str, NDArray[np.float32]],
+) -> "ctypes.Array[llama_cpp.llama_model_imatrix_data]":
+    """The matrix as llama.cpp reads it: name, values and count of each, and one without a name."""
+    entries = (llama_cpp.llama_model_imatrix_data * (len(matrix) + 1))()
+    for entry, (name, columns) in zip(entries, matrix.items(), strict=False):
+        entry.name = name.encode()
+        entry.data = columns.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
+        entry.size = columns.size
+    return entries
 
 
 def _sha256(path: Path) -> str:

@@ -28,6 +28,8 @@ RANGES = {
 }
 MAX_PARAMETERS = 2_000_000_000
 HEADER_BYTES = 24  # magic 4, version 4, number of tensors 8, number of metadata pairs 8
+EPSILON = 1e-5  # of RMSNorm
+ROPE_BASE = 10_000.0
 SPACE = "\u2581"  # SentencePiece writes a space as this
 
 
@@ -92,11 +94,18 @@ class Shape:
         yield "output.weight", self.n_vocab, n_embd
 
 
-def write(path: Path, shape: Shape, *, seed: int) -> None:
-    """Write an F32 GGUF model of this shape; same shape and seed, same bytes."""
+def write(
+    path: Path,
+    shape: Shape,
+    *,
+    seed: int,
+    epsilon: float = EPSILON,
+    rope_base: float = ROPE_BASE,
+) -> None:
+    """Write an F32 GGUF model of this shape; same arguments, same bytes."""
     rng = np.random.default_rng(seed)
     writer = gguf.GGUFWriter(path, "llama")
-    _add_metadata(writer, shape, seed)
+    _add_metadata(writer, shape, seed, epsilon, rope_base)
     _add_vocabulary(writer, shape.n_vocab)
     for name, rows, columns in shape.matrices():
         weights: NDArray[np.float32] = rng.standard_normal((rows, columns), dtype=np.float32)
@@ -128,7 +137,7 @@ def head_when_quantized(shape: Shape, *, seed: int) -> Head:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "head.gguf"
         writer = gguf.GGUFWriter(path, "llama")
-        _add_metadata(writer, shape, seed)
+        _add_metadata(writer, shape, seed, EPSILON, ROPE_BASE)
         _add_vocabulary(writer, shape.n_vocab)
         writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
         f32 = np.dtype(np.float32)
@@ -158,7 +167,9 @@ def _norms(shape: Shape) -> Iterator[str]:
     yield "output_norm.weight"
 
 
-def _add_metadata(writer: gguf.GGUFWriter, shape: Shape, seed: int) -> None:
+def _add_metadata(
+    writer: gguf.GGUFWriter, shape: Shape, seed: int, epsilon: float, rope_base: float
+) -> None:
     writer.add_name(f"random {shape.n_layer}x{shape.n_embd}, seed {seed}")
     writer.add_context_length(shape.n_ctx)
     writer.add_embedding_length(shape.n_embd)
@@ -166,9 +177,9 @@ def _add_metadata(writer: gguf.GGUFWriter, shape: Shape, seed: int) -> None:
     writer.add_feed_forward_length(shape.n_ff)
     writer.add_head_count(shape.n_head)
     writer.add_head_count_kv(shape.n_head_kv)
-    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_layer_norm_rms_eps(epsilon)
     writer.add_rope_dimension_count(shape.head_dim)
-    writer.add_rope_freq_base(10_000.0)
+    writer.add_rope_freq_base(rope_base)
     writer.add_vocab_size(shape.n_vocab)
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)
 

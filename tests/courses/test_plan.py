@@ -14,7 +14,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from courses import attempts, evidence, loading, paths, placement, plan, track
 from courses.documents import CourseFileError
-from courses.models import Activity, Evidence, Module, Path, Quiz, Resource, StudyPlan
+from courses.models import Activity, Evidence, Module, Path, Place, Quiz, Resource, StudyPlan
 from courses.placement import Area, path_for
 from people.models import Cohort, User
 
@@ -78,6 +78,29 @@ def test_the_choices_say_what_each_path_takes(module: Module) -> None:
     assert (fast.readings, fast.minutes) == (1, 30)
     assert (standard.readings, standard.minutes) == (2, 50)
     assert (deep.path, deep.readings) == (Path.DEEP, 2)
+
+
+def test_on_fast_an_exercise_earns_and_is_never_what_comes_next(ada: User, module: Module) -> None:
+    reading = Resource.objects.get(key="blocks")
+    exercise = Activity.objects.create(
+        key="exercise-blocks", kind="exercise", title="Blocks", url="/blocks/", module=module
+    )
+    for objective in reading.objectives.all():
+        objective.activities.set([exercise])
+    Place.objects.create(student=ada, resource=reading)
+
+    def steps(path: Path) -> list[str]:
+        StudyPlan.objects.update_or_create(
+            student=ada, module=module, defaults={"path": path, "starts_on": MONDAY}
+        )
+        step = track.of(ada, module).step()
+        return [step.title] if step else []
+
+    assert steps(Path.STANDARD) == ["Blocks"]
+    assert "Blocks" not in steps(Path.FAST)
+    assert exercise not in paths.practice(Path.FAST, module)
+    passes(ada, "exercise-blocks")
+    assert next(u for u in track.of(ada, module).units if u.resource == reading).is_done
 
 
 def test_each_reading_of_the_path_stands_once_in_the_plan(ada: User, module: Module) -> None:

@@ -9,9 +9,9 @@ from django.test import Client
 from django.utils import timezone
 
 from courses.documents import CourseFileError
-from courses.models import Module
+from courses.models import Activity, Module
 from labs import loading
-from labs.models import Lab
+from labs.models import Hint, Lab
 from people.models import User
 from tests.labs.conftest import start
 
@@ -57,6 +57,60 @@ def test_a_lab_is_loaded_once_and_again_when_its_file_changes(folder: Path) -> N
     assert loading.load(folder) == 1
     lab.refresh_from_db()
     assert lab.parameters == {"steps": 5}
+
+
+EXERCISE = """---
+key: exercise-rmsnorm
+number: 2
+title: RMSNorm
+question: What does a model do to every token?
+kind: code
+minutes: 30
+parameters:
+  exercise: exercise-rmsnorm
+hints:
+  - {cost: 5, text: Look at the *axis*.}
+  - {cost: 10, text: Nearly all of it.}
+---
+Write it.
+"""
+
+
+def test_an_exercise_is_an_activity_of_its_own_kind_with_hints(folder: Path) -> None:
+    file = folder / "rest" / "exercises" / "exercise-rmsnorm.md"
+    file.parent.mkdir()
+    file.write_text(EXERCISE)
+    loading.load(folder)
+    lab = Lab.objects.get(key="exercise-rmsnorm")
+    assert (lab.activity.kind, lab.activity.url) == ("exercise", "/exercises/exercise-rmsnorm/")
+    assert str(lab) == "Exercise 2: RMSNorm"
+    assert [(hint.cost, hint.text_html) for hint in lab.hints.all()] == [
+        (5, "<p>Look at the <em>axis</em>.</p>\n"),
+        (10, "<p>Nearly all of it.</p>\n"),
+    ]
+
+    file.write_text(EXERCISE.replace("  - {cost: 10, text: Nearly all of it.}\n", ""))
+    loading.load(folder)
+    assert lab.hints.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "said"),
+    [
+        ("exercise: exercise-rmsnorm", "exercise: exercise-nothing", 9, "there is no exercise"),
+        ("cost: 5,", "cost: 90,", 11, "cost"),
+    ],
+)
+def test_a_mistake_in_an_exercise_names_its_line(
+    folder: Path, old: str, new: str, line: int, said: str
+) -> None:
+    file = folder / "rest" / "exercises" / "exercise-rmsnorm.md"
+    file.parent.mkdir()
+    file.write_text(EXERCISE.replace(old, new))
+    with pytest.raises(CourseFileError) as caught:
+        loading.load(folder)
+    assert f"exercise-rmsnorm.md:{line}: " in str(caught.value)
+    assert said in str(caught.value)
 
 
 def test_a_run_keeps_the_parameters_it_was_started_with(folder: Path, ada: User) -> None:
@@ -117,6 +171,8 @@ def as_form(**changes: Any) -> dict[str, Any]:
         "parameters": '{"steps": 2}',
         "minutes": "5",
         "body": "Lie **down**.",
+        "hints-TOTAL_FORMS": "0",
+        "hints-INITIAL_FORMS": "0",
     } | changes
 
 
@@ -133,6 +189,33 @@ def test_an_admin_adds_and_edits_a_lab(client: Client, olga: User, module: Modul
     lab.refresh_from_db()
     assert (lab.title, lab.parameters) == ("An Older Nap", {"steps": 9})
     assert lab.activity.title == "Lab 8: An Older Nap"
+
+
+def test_an_admin_writes_a_hint_and_keeps_it_when_the_lab_changes(
+    client: Client, olga: User, module: Module, exercise: Lab
+) -> None:
+    client.force_login(olga)
+    Activity.objects.filter(lab=exercise).update(module=module)
+    Hint.objects.filter(lab=exercise).delete()
+    form = as_form(
+        module=module.pk,
+        kind="code",
+        parameters=json.dumps(exercise.parameters),
+        **{
+            "hints-TOTAL_FORMS": "1",
+            "hints-0-number": "1",
+            "hints-0-text": "Look at the *axis*.",
+            "hints-0-cost": "5",
+        },
+    )
+    address = f"/admin/labs/lab/{exercise.pk}/change/"
+    assert client.post(address, form).status_code == 302
+    hint = exercise.hints.get()
+    assert hint.text_html == "<p>Look at the <em>axis</em>.</p>\n"
+
+    kept = form | {"hints-INITIAL_FORMS": "1", "hints-0-id": hint.pk, "title": "Norms"}
+    assert client.post(address, kept).status_code == 302
+    assert exercise.hints.get().text == "Look at the *axis*."
 
 
 @pytest.mark.parametrize(

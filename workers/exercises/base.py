@@ -246,6 +246,8 @@ class Student:
 
 def failure(fault: Fault, function: str = "") -> Failure:
     """What a learner is told of an exception in their code."""
+    if fault.kind == "NotImplementedError":
+        return Failure(f"{function or 'This'} is not written yet.", line=fault.line)
     where = f"Line {fault.line}" if fault.line else function or "Your code"
     code = f" (`{fault.text.strip()}`)" if fault.text.strip() else ""
     hint = ""
@@ -287,6 +289,8 @@ class Exercise:
     examples: tuple[Example, ...]
     limits: SandboxLimits = field(default_factory=SandboxLimits)
     checks: list[Check] = field(default_factory=list)
+    # For the capstone: functions that an earlier rung asked for, with the key of that rung.
+    parts: tuple[tuple[str, str], ...] = ()
 
     def check(
         self, name: str, *, points: int, hint: str
@@ -311,11 +315,17 @@ class Exercise:
 
     @functools.cached_property
     def functions(self) -> dict[str, tuple[str, ...]]:
-        """The functions to write, with their parameters: those of the starter without a `_`."""
+        """The functions to write, with their parameters: those of the starter without a `_`.
+
+        Parts are for the student's own use: they may have other names or be none at all.
+        """
+        parts = {name for name, _ in self.parts}
         return {
             node.name: tuple(argument.arg for argument in node.args.args)
             for node in ast.parse(self.starter).body
-            if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")
+            if isinstance(node, ast.FunctionDef)
+            and not node.name.startswith("_")
+            and node.name not in parts
         }
 
 

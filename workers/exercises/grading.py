@@ -22,6 +22,7 @@ SOURCE_LIMIT = 64 << 10  # bytes of one submission
 LOADS = "Your code loads"
 EXAMPLES = "The examples"
 AGAIN = "The same again"
+SHORT_CALL = 120  # characters of an example that fit into a message
 
 
 @dataclass(frozen=True)
@@ -208,7 +209,9 @@ def _judge(example: Example, answer: Answer) -> None:
     try:
         _compare(answer, example.expected, example.atol)
     except Failure as found:
-        found.message = f"{example.shown}: {found.message}"
+        # The page shows the call in full.
+        call = example.shown if len(example.shown) <= SHORT_CALL else f"{example.function}(…)"
+        found.message = f"{call}: {found.message}"
         found.plot = None
         raise
 

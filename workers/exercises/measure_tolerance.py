@@ -23,8 +23,8 @@ DRAWS = 200
 TOKENS = 64
 
 
-def measure(path: Path, *, draws: int = DRAWS) -> dict[str, Any]:
-    """The record of one model."""
+def measure(path: Path, *, draws: int = DRAWS, first: int = 0) -> dict[str, Any]:
+    """The record of one model; the draws are those of the seeds from `first` on."""
     model = forward.load(path)
     wrong = replace(model, epsilon=model.epsilon / 10)
     n_vocab = len(model.tensors["token_embd.weight"])
@@ -43,7 +43,7 @@ def measure(path: Path, *, draws: int = DRAWS) -> dict[str, Any]:
     ):
         batch = llama.Batch(TOKENS)
         batch.outputs[:] = 1
-        for seed in range(draws):
+        for seed in range(first, first + draws):
             batch.tokens[:] = np.random.default_rng(seed).integers(3, n_vocab, TOKENS)
             context.clear()
             context.decode(batch)

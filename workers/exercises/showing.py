@@ -1,5 +1,6 @@
 """Values as a learner reads them: short, in Python's own notation, with the digits that matter."""
 
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ def show(value: Any, *, like: Any = None) -> str:
 
     A number has 6 significant digits, or as many as tell it from `like`.
     """
-    text = _shown(value, like)
+    text = _shown(_beginning(value), like)
     return text if len(text) <= SHORT else f"{text[: SHORT - 1]}…"
 
 
@@ -33,6 +34,28 @@ def describe(value: Any) -> str:
         case str() | bytes() | bool():
             return f"{type(value).__name__} {show(value)}"
     return show(value)
+
+
+def _beginning(value: Any) -> Any:
+    """Enough of a value to be shown, for its whole may be more than there is memory for as text.
+
+    An array of shape (10**9, 0) has no bytes, and a billion rows. What is left out lies beyond the
+    300th character: every element takes two at least.
+    """
+    match value:
+        case np.ndarray():
+            budget, index = SHORT, []
+            for side in reversed(value.shape):
+                index.append(slice(max(1, min(side, budget))))
+                budget = max(1, budget // max(1, side))
+            return value[(..., *reversed(index))]
+        case list() | tuple():
+            return type(value)([_beginning(item) for item in value[:SHORT]])
+        case dict():
+            return {key: _beginning(item) for key, item in islice(value.items(), SHORT)}
+        case str() | bytes():
+            return value[:SHORT]
+    return value
 
 
 def _shown(value: Any, like: Any) -> str:  # noqa: PLR0911  # one for each kind of value

@@ -2,7 +2,8 @@
 
 The process answers one question at a time and learns the next one only after that, so nothing about
 a later check is in it while it works on an earlier one. What it prints is collected beside the
-answers. Time, memory and output are measured here, not by the process itself.
+answers. Time, memory, files and output are measured here, not by the process itself; and whatever
+it says is read as the claim of a stranger, who may put anything in the place of anything.
 """
 
 import contextlib
@@ -16,38 +17,29 @@ import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import asdict, dataclass
 from types import TracebackType
-from typing import Any, Literal, NoReturn, Self
+from typing import Any, NoReturn, Self
 
 from workers.sandbox import jail, seccomp, wire
+from workers.sandbox.gauge import Gauge, LimitName, Measured, Use, family
 from workers.sandbox.limits import MIB, SandboxLimits
 
 PIPE_BYTES = 1 << 20
 CHUNK = 1 << 18
 SHOWN_OUTPUT = 16 << 10  # bytes of what was printed that are kept for showing
-TICKS = os.sysconf("SC_CLK_TCK")
 F_SETPIPE_SZ = 1031  # linux/fcntl.h
-GARBLED = "It wrote something that is no answer where answers go."
+LOOK_SECONDS = 0.1  # between two looks at what it uses
 GRACE_SECONDS = 0.5  # between the end of the answers and the end of the process
-UNITS = {"KiB": 2**-10, "MiB": 1.0, "GiB": 2.0**10, "TiB": 2.0**20, "PiB": 2.0**30}
+GONE_SECONDS = 10.0  # for the kernel to clear away what was killed
+# What is read of a claim: characters of a message, of a line of code and of a name, and how many.
+SAID, SHOWN, NAMED, COUNTED = 2000, 200, 100, 200
+LAST_LINE = 10**6
+GARBLED = "It wrote something that is no answer where answers go."
+EARLY = "It answered before it was asked."
+UNITS = {unit: 1 << (10 * power) for power, unit in enumerate(("KiB", "MiB", "GiB", "TiB"), 1)}
 # NumPy: "Unable to allocate 74.5 GiB for an array with shape (100000, 100000) …"
-ASKED = re.compile(r"Unable to allocate ([\d.]+) ([KMGTP]iB) for")
-
-LimitName = Literal["CPU time", "Time", "Memory", "Output", "Answers", "Files", "Threads"]
-
-
-@dataclass(frozen=True)
-class Use:
-    """How much of one limit was used; `used` is None where nobody can tell from outside."""
-
-    name: LimitName
-    limit: float
-    used: float | None
-    unit: str
-    hit: bool
+ASKED = re.compile(r"Unable to allocate ([0-9]{1,4}(?:\.[0-9]{1,3})?) ([KMGT]iB) for")
 
 
 @dataclass(frozen=True)
@@ -79,62 +71,38 @@ class EndedError(Exception):
     """The process is gone: it ran into a limit, crashed or ended itself. The message says which."""
 
 
-@dataclass
-class _Measured:
-    """What is known of the process's use so far."""
-
-    cpu_seconds: float = 0.0
-    address_space: int = 0  # bytes, at its largest
-    asked_mib: float = 0.0  # the largest array that there was no memory for
-    hit: set[LimitName] = field(default_factory=set)
-
-
 class Box:
     """A sandbox for one submission; use it in a `with` block.
 
-    Raises FileNotFoundError where bubblewrap is missing and EndedError when it does not start.
+    Raises OSError where something that it needs is missing and EndedError when it does not start.
     """
 
     def __init__(self, limits: SandboxLimits) -> None:
         self.limits = limits
         self.output = bytearray()
-        self._printed = 0
-        self._measured = _Measured()
-        self._baseline = 0
-        self._gone: EndedError | None = None
         # The functions that the loaded code defines: {name: (line, parameters)}.
         self.functions: dict[str, tuple[int, list[str]]] | None = None
-        self._started = time.monotonic()
+        self._measured = Measured()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._gauge: Gauge | None = None
+        self._gone: EndedError | None = None
+        self._started = self._looked = time.monotonic()
         self._deadline = self._started + limits.wall_seconds
-        requests, self._requests = os.pipe2(os.O_CLOEXEC)
-        self._replies, replies = os.pipe2(os.O_CLOEXEC)
-        self._printing, printing = os.pipe2(os.O_CLOEXEC)
-        filter_file = os.memfd_create("seccomp")
-        os.write(filter_file, seccomp.program())
-        os.lseek(filter_file, 0, os.SEEK_SET)
-        words = [str(requests), str(replies), json.dumps(asdict(limits))]
-        self._process = subprocess.Popen(
-            jail.command(limits, seccomp=filter_file, words=words),
-            stdin=subprocess.DEVNULL,
-            stdout=printing,
-            stderr=printing,
-            pass_fds=(requests, replies, filter_file),
-            env={},
-        )
-        for descriptor in (requests, replies, printing, filter_file):
-            os.close(descriptor)
-        for descriptor in (self._requests, self._replies, self._printing):
-            os.set_blocking(descriptor, False)
-        with contextlib.suppress(OSError):
-            fcntl.fcntl(self._requests, F_SETPIPE_SZ, PIPE_BYTES)
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(self._replies, selectors.EVENT_READ, "reply")
-        self._selector.register(self._printing, selectors.EVENT_READ, "print")
+        self._closing = contextlib.ExitStack()
         try:
+            process = self._start()
             self._receive(b"")
-            self._baseline = self._look()
-            ceiling = self._baseline + limits.memory_mib * MIB
+            # Bubblewrap, the first process of the namespace that it made, and what runs in there.
+            _, first, *_, pid = family(process.pid)
+            self._gauge = Gauge(pid, first=first)
+            self._closing.callback(self._gauge.close)
+            ceiling = self._gauge.address_space() + limits.memory_mib * MIB
             self._ask({"do": "limit", "address_space": ceiling})
+            self._gauge.baseline = self._gauge.address_space()
+        except EndedError as error:
+            self.close()
+            words = self.printed.strip().split("\n")[-1]
+            raise EndedError(f"{error} {words}".strip()) from None
         except BaseException:
             self.close()
             raise
@@ -153,7 +121,8 @@ class Box:
     @property
     def pid(self) -> int:
         """The process that runs the student's code, as this machine numbers it."""
-        return list(_family(self._process.pid))[-1]
+        assert self._gauge is not None
+        return self._gauge.pid
 
     def load(self, source: str) -> dict[str, tuple[int, list[str]]]:
         """Run the module; returns its functions as {name: (line, parameters)}.
@@ -161,13 +130,16 @@ class Box:
         Raises Fault, EndedError.
         """
         found = self._ask({"do": "load", "source": source}).get("functions")
-        try:
-            self.functions = {
-                str(name): (int(line), [str(parameter) for parameter in parameters])
-                for name, (line, parameters) in dict(found or {}).items()
-            }
-        except (TypeError, ValueError) as error:
-            raise self._end(GARBLED) from error
+        if not isinstance(found, dict):
+            raise self._end(GARBLED)
+        self.functions = {}
+        for name, place in list(found.items())[:COUNTED]:
+            match place:
+                case [line, [*parameters]]:
+                    names = [_text(parameter, NAMED) for parameter in parameters[:COUNTED]]
+                    self.functions[_text(name, NAMED)] = (_line(line) or 1, names)
+                case _:
+                    raise self._end(GARBLED)
         return self.functions
 
     def keep(self, name: str, value: Any) -> None:
@@ -180,81 +152,117 @@ class Box:
         Raises Fault where it raises or cannot be called, EndedError where the process ends.
         """
         reply = self._ask({"do": "call", "function": function, "arguments": arguments})
-        try:
-            return Reply(
-                value=reply.get("value"),
-                line=_line(reply.get("line")),
-                changed=tuple(int(index) for index in reply.get("changed", ())),
-                warnings=tuple((int(line), str(text)) for line, text in reply.get("warnings", ())),
-            )
-        except (TypeError, ValueError) as error:
-            raise self._end(GARBLED) from error
+        changed, warnings = reply.get("changed", []), reply.get("warnings", [])
+        if not isinstance(changed, list) or not isinstance(warnings, list):
+            raise self._end(GARBLED)
+        said = []
+        for warning in warnings[:COUNTED]:
+            match warning:
+                case [line, text]:
+                    said.append((_line(line) or 1, _text(text, SHOWN)))
+                case _:
+                    raise self._end(GARBLED)
+        known = range(len(arguments))
+        return Reply(
+            value=reply.get("value"),
+            line=_line(reply.get("line")),
+            changed=tuple(index for index in known if any(item is index for item in changed)),
+            warnings=tuple(said),
+        )
 
     @property
     def printed(self) -> str:
         """What the code printed, cut to 16 KiB."""
-        return self.output.decode("utf-8", errors="replace")
+        return _clean(self.output.decode("utf-8", errors="replace"))
 
     @property
     def printed_bytes(self) -> int:
         """How much it printed in all."""
-        return self._printed
+        return self._measured.printed
 
     def uses(self) -> tuple[Use, ...]:
         """How much of each limit was used, and which were hit."""
         self._look()
-        measured, limits = self._measured, self.limits
-        wall = time.monotonic() - self._started
-        memory = max(0, measured.address_space - self._baseline) / MIB + measured.asked_mib
-
-        def use(name: LimitName, limit: float, used: float | None, unit: str) -> Use:
-            rounded = None if used is None else round(used, 2)
-            return Use(name, limit, rounded, unit, name in measured.hit)
-
-        return (
-            use("CPU time", limits.cpu_seconds, measured.cpu_seconds, "s"),
-            use("Time", limits.wall_seconds, wall, "s"),
-            use("Memory", limits.memory_mib, memory, "MiB"),
-            use("Output", limits.output_kib, self._printed / 1024, "KiB"),
-            use("Answers", limits.answer_mib, None, "MiB"),
-            use("Files", limits.files_mib, None, "MiB"),
-            use("Threads", limits.threads, None, "threads"),
-        )
+        return self._measured.uses(self.limits, time.monotonic() - self._started)
 
     def close(self) -> None:
         """End the process, with everything in it, and let go of the pipes."""
-        if self._process.returncode is None:
-            self._look()
-            self._process.kill()
-            self._reap()
-        self._selector.close()
-        for descriptor in (self._requests, self._replies, self._printing):
+        self._look()
+        self._kill()
+        self._gauge = None
+        self._closing.close()
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        """Start the process with its ends of the pipes; ours are closed with the box."""
+        with contextlib.ExitStack() as theirs:
+            requests, self._requests = self._pipe(theirs, inwards=True)
+            replies, self._replies = self._pipe(theirs)
+            printing, self._printing = self._pipe(theirs)
+            filter_file = os.memfd_create("seccomp")
+            theirs.callback(os.close, filter_file)
+            os.write(filter_file, seccomp.program())
+            os.lseek(filter_file, 0, os.SEEK_SET)
             with contextlib.suppress(OSError):
-                os.close(descriptor)
-        self._requests = self._replies = self._printing = -1
+                fcntl.fcntl(self._requests, F_SETPIPE_SZ, PIPE_BYTES)
+            self._selector = self._closing.enter_context(selectors.DefaultSelector())
+            self._selector.register(self._replies, selectors.EVENT_READ, "reply")
+            self._selector.register(self._printing, selectors.EVENT_READ, "print")
+            words = [str(requests), str(replies), json.dumps(asdict(self.limits))]
+            self._process = subprocess.Popen(
+                self._command(filter_file, words),
+                stdin=subprocess.DEVNULL,
+                stdout=printing,
+                stderr=printing,
+                pass_fds=(requests, replies, filter_file),
+                env={},
+            )
+        return self._process
+
+    def _pipe(self, theirs: contextlib.ExitStack, *, inwards: bool = False) -> tuple[int, int]:
+        """A pipe as (their end, ours); `theirs` closes the one end, and this box the other."""
+        reading, writing = os.pipe2(os.O_CLOEXEC)
+        their, our = (reading, writing) if inwards else (writing, reading)
+        theirs.callback(os.close, their)
+        self._closing.callback(os.close, our)
+        os.set_blocking(our, False)
+        return their, our
+
+    def _command(self, filter_file: int, words: list[str]) -> list[str]:
+        return jail.command(self.limits, seccomp=filter_file, words=words)
 
     def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
         if self._gone is not None:
             raise self._gone
+        with contextlib.suppress(BlockingIOError):
+            if os.read(self._replies, 1):
+                raise self._end(EARLY)
+            self._died()
         reply = self._receive(wire.pack(request))
         if "error" in reply:
             raise self._fault(reply)
         return reply
 
     def _fault(self, reply: dict[str, Any]) -> Fault:
-        kind, message = str(reply.get("error")), str(reply.get("message", ""))
-        if reply.get("memory"):
-            self._measured.hit.add("Memory")
+        """The exception that a reply tells of, and the limit behind it, if it was one."""
+        self._look()
+        measured, limits = self._measured, self.limits
+        kind, message = _text(reply.get("error"), NAMED), _text(reply.get("message"), SAID)
+        if reply.get("memory") is True:
+            measured.hit.add("Memory")
             if asked := ASKED.search(message):
-                mib = float(asked[1]) * UNITS[asked[2]]
-                self._measured.asked_mib = max(self._measured.asked_mib, mib)
-            message = f"{message}. The limit is {self.limits.memory_mib} MiB"
-        match (kind, reply.get("errno")):
-            case (_, errno.EFBIG | errno.ENOSPC):
-                self._measured.hit.add("Files")
-            case ("RuntimeError", _) if "can't start new thread" in message:
-                self._measured.hit.add("Threads")
-        return Fault(kind, message, _line(reply.get("line")), str(reply.get("text") or ""))
+                measured.asked = max(measured.asked, float(asked[1]) * UNITS[asked[2]])
+            message = f"{message}. The limit is {limits.memory_mib} MiB"
+        if _whole(reply.get("errno")) in (errno.EFBIG, errno.ENOSPC):
+            measured.hit.add("Files")
+            message = f"{message}. The limit is {limits.files_mib} MiB"
+        if kind == "RuntimeError" and "can't start new thread" in message:
+            # It is said of both: of too many threads, and of no memory for the stack of one more.
+            enough = measured.threads < limits.threads / 2
+            measured.hit.add("Memory" if enough else "Threads")
+            limit = f"{limits.memory_mib} MiB" if enough else f"{limits.threads} threads"
+            message = f"{message}. The limit is {limit}"
+        line, text = _line(reply.get("line")), _text(reply.get("text"), SHOWN)
+        return Fault(kind, message, line, text)
 
     def _receive(self, request: bytes) -> dict[str, Any]:
         """Send a request and read one reply, collecting what is printed meanwhile."""
@@ -275,10 +283,10 @@ class Box:
         finally:
             if self._requests in self._selector.get_map():
                 self._selector.unregister(self._requests)
-        header, _ = wire.sizes(bytes(frame[: wire.PREFIX.size]))
-        split = wire.PREFIX.size + header
+        whole = memoryview(frame)
+        split = wire.PREFIX.size + wire.sizes(bytes(whole[: wire.PREFIX.size]))[0]
         try:
-            reply = wire.unpack(bytes(frame[wire.PREFIX.size : split]), bytes(frame[split:needed]))
+            reply = wire.unpack(bytes(whole[wire.PREFIX.size : split]), whole[split:])
         except wire.WireError as error:
             raise self._end(GARBLED) from error
         if not isinstance(reply, dict):
@@ -286,10 +294,20 @@ class Box:
         return reply
 
     def _ready(self) -> list[str]:
-        left = self._deadline - time.monotonic()
-        if left <= 0:
+        """What can be read or written now; nothing where that takes longer than to the next look.
+
+        Raises EndedError at a limit.
+        """
+        now = time.monotonic()
+        if now >= self._deadline:
             self._over("Time", f"It ran into its time limit of {self.limits.wall_seconds:g} s.")
-        return [key.data for key, _ in self._selector.select(left)]
+        if now >= self._looked + LOOK_SECONDS:
+            self._look()
+            if self._measured.files > self.limits.files_mib * MIB:
+                fit = f"{self.limits.files_mib} MiB, the limit"
+                self._over("Files", f"Its files take more than {fit}; each counts as 1 KiB more.")
+        seconds = min(self._deadline - now, LOOK_SECONDS)
+        return [key.data for key, _ in self._selector.select(seconds)]
 
     def _write(self, pending: memoryview) -> memoryview:
         try:
@@ -313,15 +331,16 @@ class Box:
         if not chunk:
             self._selector.unregister(self._printing)
             return
-        self._printed += len(chunk)
+        self._measured.printed += len(chunk)
         self.output += chunk[: SHOWN_OUTPUT - len(self.output)]
-        if self._printed > self.limits.output_kib * 1024:
+        if self._measured.printed > self.limits.output_kib * 1024:
             self._over("Output", f"It printed more than {self.limits.output_kib} KiB, the limit.")
 
     def _size_of(self, prefix: bytes) -> int:
         header, body = wire.sizes(prefix)
         if header > wire.HEADER_LIMIT:
             raise self._end(GARBLED)
+        self._measured.answer = max(self._measured.answer, body)
         if body > self.limits.answer_mib * MIB:
             said = f"It returned {body / MIB:,.0f} MiB at once; {self.limits.answer_mib} MiB fit."
             self._over("Answers", said)
@@ -334,74 +353,83 @@ class Box:
     def _end(self, message: str) -> EndedError:
         """Kill the process, and remember why for whoever asks next."""
         self._look()
-        self._process.kill()
-        self._reap()
+        self._kill()
         self._gone = EndedError(message)
         return self._gone
 
     def _died(self) -> NoReturn:
         """The process closed its answers: find out of what it died."""
+        assert self._process is not None
         with contextlib.suppress(BlockingIOError):
             while self._printing in self._selector.get_map():
                 self._read_printed()
-        # A process may close the pipe and live on.
         ended = os.pidfd_open(self._process.pid)
-        alive = not select.select([ended], [], [], GRACE_SECONDS)[0]
-        os.close(ended)
+        try:
+            # A process may close the pipe and live on.
+            alive = not select.select([ended], [], [], GRACE_SECONDS)[0]
+        finally:
+            os.close(ended)
         if alive:
-            self._look()
-            self._process.kill()
-        status = self._reap()
-        cpu = self.limits.cpu_seconds
-        wall = time.monotonic() - self._started
-        match -status if status < 0 else status - 128:
-            # The kernel's first signal for too much time, which code may ignore, and its second.
-            case signal.SIGXCPU | signal.SIGKILL as number if (
-                number == signal.SIGXCPU or wall > cpu
-            ):
-                self._measured.hit.add("CPU time")
-                self._measured.cpu_seconds = max(self._measured.cpu_seconds, float(cpu))
-                message = f"It used up its CPU time of {cpu} s."
-            case number if not alive and number in set(signal.Signals):
-                message = f"It crashed: {signal.strsignal(number)} ({signal.Signals(number).name})."
-            case _ if alive:
-                message = "It closed the way back to the campus."
-            case _:
-                message = f"It ended its own process with exit code {status}."
-        self._gone = EndedError(message)
+            raise self._end("It closed the way back to the campus.")
+        self._gone = EndedError(self._last_words(self._process.wait()))
         raise self._gone
 
-    def _reap(self) -> int:
-        """Wait for the process, which takes everything inside with it; its exit status."""
-        return self._process.wait()
-
-    def _look(self) -> int:
-        """Measure the living process from outside; returns its address space in bytes now."""
-        if self._process.returncode is not None:
-            return 0
-        cpu, size = 0.0, 0
-        for pid in _family(self._process.pid):
-            with contextlib.suppress(OSError, KeyError):  # it ended a moment ago
-                status = dict(
-                    line.split(":", 1)
-                    for line in Path(f"/proc/{pid}/status").read_text().splitlines()
+    def _last_words(self, status: int) -> str:
+        """What to say of a process that ended by itself, from the exit status of bubblewrap."""
+        measured, limits = self._measured, self.limits
+        number = -status if status < 0 else status - 128
+        # The kernel's first signal for too much time, which code may ignore, and its last.
+        if number == signal.SIGXCPU or (
+            number == signal.SIGKILL and measured.cpu_seconds >= limits.cpu_seconds
+        ):
+            measured.hit.add("CPU time")
+            measured.cpu_seconds = max(measured.cpu_seconds, float(limits.cpu_seconds))
+            return f"It used up its CPU time of {limits.cpu_seconds} s."
+        if number == signal.SIGXFSZ:
+            measured.hit.add("Files")
+            return f"It wrote a file of more than {limits.files_mib} MiB, the limit."
+        if number == signal.SIGKILL:
+            return "It was killed (SIGKILL): by itself, or because this machine has no memory left."
+        if number in set(signal.Signals):
+            crash = f"{signal.strsignal(number)} ({signal.Signals(number).name})"
+            # The stack, too, grows only while there is memory.
+            if number == signal.SIGSEGV and measured.memory > 0.9 * limits.memory_mib * MIB:
+                measured.hit.add("Memory")
+                return (
+                    f"It crashed: {crash}, its {limits.memory_mib} MiB of memory all but used up."
                 )
-                times = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-                cpu += (int(times[11]) + int(times[12])) / TICKS
-                peak = int(status["VmPeak"].split()[0]) * 1024
-                self._measured.address_space = max(self._measured.address_space, peak)
-                size = int(status["VmSize"].split()[0]) * 1024
-        self._measured.cpu_seconds = max(self._measured.cpu_seconds, cpu)
-        return size
+            return f"It crashed: {crash}."
+        return f"It ended its own process with exit code {status}."
+
+    def _kill(self) -> None:
+        """End the process, and wait until nothing of it is left."""
+        if self._process is not None and self._process.returncode is None:
+            # Everything inside dies with bubblewrap, which has asked the kernel for it.
+            self._process.kill()
+            self._process.wait()
+        if self._gauge is not None:
+            self._gauge.kill()
+            self._gauge.is_gone(GONE_SECONDS)
+
+    def _look(self) -> None:
+        self._looked = time.monotonic()
+        if self._gauge is not None:
+            self._gauge.look(self._measured)
+
+
+def _whole(value: Any) -> int | None:
+    return value if type(value) is int else None
 
 
 def _line(value: Any) -> int | None:
-    return value if isinstance(value, int) else None
+    line = _whole(value)
+    return line if line is not None and 0 < line < LAST_LINE else None
 
 
-def _family(pid: int) -> Iterator[int]:
-    """The process and everything it started, parents first."""
-    yield pid
-    with contextlib.suppress(OSError):
-        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-            yield from _family(int(child))
+def _text(value: Any, length: int) -> str:
+    return _clean(value[:length]) if isinstance(value, str) else ""
+
+
+def _clean(text: str) -> str:
+    """The text without what a database may refuse to keep: zeros and halves of characters."""
+    return text.replace("\0", "\N{SYMBOL FOR NULL}").encode(errors="replace").decode()

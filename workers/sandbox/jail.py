@@ -1,9 +1,10 @@
 """What sandboxed code can see and who it is: the command line of bubblewrap.
 
 The file system inside is made of nothing but read-only binds of the interpreter with its standard
-library and shared libraries, of NumPy, and of the two files of this package that talk with the
-outside; and of one small private /tmp. No /proc, no /sys, no devices, no network, no other process.
-The environment is empty.
+library, of NumPy, of the shared libraries that these two load, and of the two files of this package
+that talk with the outside; and of one small private /tmp. No /proc, no /sys, no devices, no
+network, no other process. Modules of the standard library that wrap other libraries (ctypes, ssl,
+sqlite3) do not find them. The environment is empty by the time the student's code runs.
 
 Who runs the code depends on who the worker is. A worker that is root starts bubblewrap without a
 user namespace and gives all privileges up inside, for a user number that nobody else has (root
@@ -29,6 +30,8 @@ HERE = Path(__file__).parent
 FIRST_USER = 1_000_000
 NOBODY = 65534
 PYTHON = "/python/bin/python3"
+# One thread computes: OpenBLAS would reserve memory for many, and so would the C library for each.
+SETTINGS = (("OPENBLAS_NUM_THREADS", "1"), ("MALLOC_ARENA_MAX", "1"))
 
 
 def command(limits: SandboxLimits, *, seccomp: int, words: list[str]) -> list[str]:
@@ -40,7 +43,10 @@ def command(limits: SandboxLimits, *, seccomp: int, words: list[str]) -> list[st
     tmp = ["--perms", "1777", "--size", str(limits.files_mib * MIB), "--tmpfs", "/tmp"]  # noqa: S108
     return [
         *(_program("bwrap"), "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"),
-        *("--die-with-parent", "--clearenv", "--seccomp", str(seccomp)),
+        *("--die-with-parent", "--seccomp", str(seccomp), "--hostname", "campus"),
+        # A process group reaches across namespaces: kill(0) would hit the worker's, as who it is.
+        "--new-session",
+        *("--clearenv", *(word for pair in SETTINGS for word in ("--setenv", *pair))),
         *_identity(),
         *_files(),
         *tmp,
@@ -63,7 +69,11 @@ def _identity() -> tuple[str, ...]:
         needed = ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP")
         kept = (word for name in needed for word in ("--cap-add", name))
         return ("--cap-drop", "ALL", *kept)
-    return ("--unshare-user", "--disable-userns", "--uid", str(NOBODY), "--gid", str(NOBODY))
+    # Bubblewrap forbids further namespaces through a file that containers have read-only. The
+    # filter on system calls forbids them everywhere.
+    fixed = os.statvfs("/proc/sys").f_flag & os.ST_RDONLY
+    no_further = () if fixed else ("--disable-userns",)
+    return ("--unshare-user", *no_further, "--uid", str(NOBODY), "--gid", str(NOBODY))
 
 
 def _becoming_nobody() -> tuple[str, ...]:
@@ -89,18 +99,15 @@ def _files() -> tuple[str, ...]:
         "/campus/runner.py": HERE / "runner.py",
         "/campus/wire.py": HERE / "wire.py",
     }
-    dynamic = Path(sysconfig.get_path("platstdlib")) / "lib-dynload"
-    if (libraries := numpy.with_name("numpy.libs")).exists():
-        binds["/numpy/numpy.libs"] = libraries
-    programs = [python, *dynamic.glob("*.so"), *numpy.rglob("*.so")]
+    if (bundled := numpy.with_name("numpy.libs")).exists():
+        binds["/numpy/numpy.libs"] = bundled
+    libraries = _shared_libraries(python, numpy.parent, *numpy.rglob("*.so"))
     if os.geteuid() == 0:
         setpriv = Path(_program("setpriv"))
         binds["/setpriv"] = setpriv
-        programs.append(setpriv)
+        libraries |= _shared_libraries(setpriv, numpy.parent)
     binds |= {
-        place: path
-        for place, path in _shared_libraries(programs).items()
-        if not path.is_relative_to(numpy.parent)
+        place: path for place, path in libraries.items() if not path.is_relative_to(numpy.parent)
     }
     # What others may have installed for this interpreter is none of the student's business.
     masks = [
@@ -117,20 +124,25 @@ def _files() -> tuple[str, ...]:
     )
 
 
-def _shared_libraries(programs: list[Path]) -> dict[str, Path]:
-    """The shared libraries that these programs load: the loader at its own place, others in /lib.
+def _shared_libraries(program: Path, folder: Path, *modules: Path) -> dict[str, Path]:
+    """The shared libraries that a program loads, and these modules in a folder if it loads them.
 
-    What ldd says of one line is "libm.so.6 => /lib/x86_64-linux-gnu/libm.so.6 (0x…)", or of the
-    loader "/lib64/ld-linux-x86-64.so.2 (0x…)".
+    {place inside: file}: the loader at its own place, the others in /lib. It is the loader that
+    tells, as it does for ldd, which would ask it once a file: "libm.so.6 =>
+    /lib/x86_64-linux-gnu/libm.so.6 (0x…)", or of itself "/lib64/ld-linux-x86-64.so.2 (0x…)".
     """
+    # Within the folder no name has a space or a colon, which would end it.
+    names = [str(module.relative_to(folder)) for module in modules]
     said = subprocess.run(
-        [_program("ldd"), *map(str, programs)],
+        [str(program)],
+        cwd=folder,
+        env={"LD_TRACE_LOADED_OBJECTS": "1", "LD_PRELOAD": ":".join(names)},
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
-        env={"LC_ALL": "C"},
     ).stdout
     found = {}
-    for name, path in re.findall(r"^\s+(?:(\S+) => )?(/\S+) \(0x", said, re.MULTILINE):
-        found[f"/lib/{name}" if name and not name.startswith("/") else path] = Path(path).resolve()
+    for name, path in re.findall(r"^\s+(?:(\S+) => )?(/.+) \(0x", said, re.MULTILINE):
+        found[path if not name or name.startswith("/") else f"/lib/{name}"] = Path(path).resolve()
     return found

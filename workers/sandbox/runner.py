@@ -8,11 +8,15 @@ Usage: runner.py <descriptor of requests> <descriptor of replies> <limits as JSO
 """
 
 import ast
+import contextlib
 import difflib
+import errno
 import importlib
 import inspect
+import io
 import json
 import linecache
+import mmap
 import os
 import resource
 import signal
@@ -24,6 +28,7 @@ from typing import Any, BinaryIO
 NAME = "answer.py"  # what the student's code is called in messages
 COPIED_BYTES = 32 << 20  # arguments up to this size are watched for changes
 SAID = 2000  # characters of one message
+RESERVE = 16 << 20  # bytes of address space
 
 
 def confine(limits: dict[str, int]) -> None:
@@ -45,10 +50,23 @@ def confine(limits: dict[str, int]) -> None:
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a file too large is an OSError
 
 
+class Reserve:
+    """Memory that is let go when there is no more, so that this can still be said."""
+
+    def __init__(self) -> None:
+        self.held: mmap.mmap | None = None
+
+    def hold(self) -> None:
+        """Have it, if there is memory for it. Never touched, it costs a range of addresses."""
+        with contextlib.suppress(MemoryError, OSError):
+            self.held = self.held or mmap.mmap(-1, RESERVE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+
+
+reserve = Reserve()
+
+
 def main(requests: BinaryIO, replies: BinaryIO, limits: dict[str, int]) -> None:
     """Answer requests until there are no more."""
-    # One thread computes: OpenBLAS would reserve memory for many.
-    os.environ["OPENBLAS_NUM_THREADS"] = "1"
     sys.path += ["/campus", "/numpy"]
     numpy, wire = importlib.import_module("numpy"), importlib.import_module("wire")
     os.environ.clear()
@@ -56,31 +74,57 @@ def main(requests: BinaryIO, replies: BinaryIO, limits: dict[str, int]) -> None:
     confine(limits)
     send(replies, wire, {"ready": True})
     while prefix := requests.read(wire.PREFIX.size):
-        header, body = wire.sizes(prefix)
-        request = wire.unpack(requests.read(header), requests.read(body))
-        send(replies, wire, answer.to(request))
+        try:
+            request = receive(requests, wire, *wire.sizes(prefix))
+        except MemoryError as error:  # of what the student's code keeps
+            reserve.held = None
+            reply = answer.explain(error)
+        else:
+            reserve.hold()
+            reply = answer.to(request)
+            del request
+        send(replies, wire, reply)
+
+
+def receive(requests: BinaryIO, wire: types.ModuleType, header: int, body: int) -> Any:
+    """The request of these sizes. Where there is no memory for it, it is passed over."""
+    left = header + body
+    try:
+        frame = memoryview(bytearray(left))
+    except MemoryError:
+        while left > 0 and (chunk := requests.read(min(left, 1 << 16))):
+            left -= len(chunk)
+        raise
+    requests.readinto(frame)  # type: ignore[attr-defined]
+    return wire.unpack(bytes(frame[:header]), frame[header:])
 
 
 def send(replies: BinaryIO, wire: types.ModuleType, reply: dict[str, Any]) -> None:
-    sys.stdout.flush()
-    sys.stderr.flush()
-    try:
-        frame = wire.pack(reply)
-    except wire.WireError as error:
-        function = reply.get("function", "Your function")
-        frame = wire.pack({**refusal(function, str(error)), "line": reply.get("line")})
-    replies.write(frame)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):  # the student may have put anything in their place
+            stream.flush()
+    replies.write(packed(wire, reply))
     replies.flush()
 
 
-def refusal(function: str, reason: str) -> dict[str, Any]:
-    return {
-        "error": "TypeError",
-        "message": (
-            f"{function} returned {reason}, which cannot be compared. "
-            "Return arrays of plain numbers, Python's own numbers, text, lists, tuples and dicts."
-        ),
-    }
+def packed(wire: types.ModuleType, reply: dict[str, Any]) -> bytes:
+    """The frame of a reply, or of what is wrong with the value in it."""
+    function, line = reply.get("function", "Your function"), reply.get("line")
+    try:
+        return bytes(wire.pack(reply))
+    except wire.WireError as error:
+        reason, memory = f"{function} returned {error}, which cannot be compared", False
+    except MemoryError:
+        reserve.held = None
+        reason, memory = f"there was no memory left for what {function} returned", True
+    except Exception as error:  # an object that only looks like a number, text or a list
+        reason, memory = f"{function} returned something that raises {name_of(error)}", False
+    if not memory:
+        reason += (
+            ". Return arrays of plain numbers, Python's own numbers, text, lists, tuples and dicts."
+        )
+    kind = "MemoryError" if memory else "TypeError"
+    return bytes(wire.pack({"error": kind, "message": reason, "memory": memory, "line": line}))
 
 
 class Answer:
@@ -93,13 +137,18 @@ class Answer:
         self.kept: dict[str, Any] = {}
         self.returns: dict[str, int] = {}
 
+    def limit(self, size: int) -> dict[str, Any]:
+        """Bound the address space to `size` for the student, the reserve being ours."""
+        _, held = resource.getrlimit(resource.RLIMIT_AS)
+        most = size + RESERVE if held == resource.RLIM_INFINITY else min(size + RESERVE, held)
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+        return {}
+
     def to(self, request: dict[str, Any]) -> dict[str, Any]:
         try:
             match request["do"]:
                 case "limit":
-                    size = request["address_space"]
-                    resource.setrlimit(resource.RLIMIT_AS, (size, size))
-                    return {}
+                    return self.limit(request["address_space"])
                 case "load":
                     return self.load(request["source"])
                 case "keep":
@@ -108,12 +157,15 @@ class Answer:
                 case "call":
                     return self.call(request["function"], request["arguments"])
         except BaseException as error:  # sys.exit() in here is an answer like any
+            # Where the memory is full, nothing can be done before this, not even a call.
+            reserve.held = None
             return self.explain(error)
         return {"error": "ValueError", "message": "There is no such request."}
 
     def load(self, source: str) -> dict[str, Any]:
         """Run the student's module, and tell which functions it defines, with their parameters."""
-        lines = source.splitlines(keepends=True)
+        # As the compiler counts lines, which str.splitlines does not.
+        lines = io.StringIO(source, newline=None).readlines()
         linecache.cache[NAME] = (len(source), None, lines, NAME)
         tree = ast.parse(source, NAME)
         self.returns = last_returns(tree)
@@ -126,7 +178,7 @@ class Answer:
 
     def functions(self) -> dict[str, Any]:
         found = {}
-        for name, value in vars(self.module).items():
+        for name, value in list(vars(self.module).items()):
             if isinstance(value, types.FunctionType) and value.__module__ == "answer":
                 parameters = list(inspect.signature(value).parameters)
                 found[name] = [value.__code__.co_firstlineno, parameters]
@@ -201,11 +253,12 @@ class Answer:
 
     def explain(self, error: BaseException) -> dict[str, Any]:
         """An exception as data, with the deepest line of the student's own code."""
+        number = error.errno if isinstance(error, OSError) else None
         reply: dict[str, Any] = {
-            "error": type(error).__name__,
+            "error": name_of(error),
             "message": message_of(error)[:SAID],
-            "memory": isinstance(error, MemoryError),
-            "errno": error.errno if isinstance(error, OSError) else None,
+            "memory": isinstance(error, MemoryError) or number == errno.ENOMEM,
+            "errno": number,
         }
         if isinstance(error, SyntaxError) and error.filename == NAME:
             return {**reply, "line": error.lineno, "text": (error.text or "").rstrip()[:200]}
@@ -221,6 +274,10 @@ class Answer:
         return {**reply, "trace": trace[-10:]}
 
 
+def name_of(error: BaseException) -> str:
+    return str(type(error).__name__)
+
+
 def message_of(error: BaseException) -> str:
     match error:
         case SyntaxError():
@@ -231,7 +288,10 @@ def message_of(error: BaseException) -> str:
             return "a function calls itself, over and over"
         case MemoryError():
             return str(error) or "there was no memory left"
-    return str(error)
+    try:
+        return str(error)
+    except Exception as another:
+        return f"an exception whose text raises {name_of(another)}"
 
 
 def no_input(*_: object) -> str:

@@ -21,7 +21,7 @@ DTYPES = frozenset(
     ("|b1", "|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", "<f2", "<f4", "<f8")
 )
 PREFIX = struct.Struct("<QQ")
-HEADER_LIMIT = 4 << 20  # bytes
+HEADER_LIMIT = 2 << 20  # bytes
 DEPTH_LIMIT = 16
 DIGITS_LIMIT = 1000
 UNKNOWN = "the header is not one of ours"
@@ -49,7 +49,7 @@ def sizes(prefix: bytes) -> tuple[int, int]:
     return header, body
 
 
-def unpack(header: bytes, body: bytes) -> Any:
+def unpack(header: bytes, body: bytes | memoryview) -> Any:
     """The value of a frame. Arrays are new and may be written to. Raises WireError."""
     try:
         plain = json.loads(header)
@@ -57,7 +57,7 @@ def unpack(header: bytes, body: bytes) -> Any:
         raise WireError("the header is no JSON") from error
     try:
         value, end = _rich(plain, memoryview(body), 0, 0)
-    except (TypeError, ValueError, OverflowError, IndexError, MemoryError) as error:
+    except (TypeError, ValueError, OverflowError, IndexError) as error:
         raise WireError(UNKNOWN) from error
     if end != len(body):
         raise WireError("the blobs do not fit the header")
@@ -144,4 +144,6 @@ def _read_array(dtype: str, shape: list[Any], data: memoryview) -> Any:
         raise WireError(UNKNOWN)
     if math.prod(shape) * np.dtype(dtype).itemsize != len(data):
         raise WireError(UNKNOWN)
+    if dtype == "|b1" and np.frombuffer(data, dtype=np.uint8).max(initial=0) > 1:
+        raise WireError(UNKNOWN)  # neither true nor false, or both
     return np.frombuffer(data, dtype=dtype).reshape(shape).copy()
