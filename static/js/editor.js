@@ -33,11 +33,13 @@ function open() {
     showPrintMargin: true,
     printMarginColumn: 100,
     enableKeyboardAccessibility: true,
+    textInputAriaLabel: "Your code",
     fontFamily: "var(--mono)",
     fontSize: "0.9375rem",
     wrap: true,
     indentedSoftWrap: true,
   });
+  // Ace itself names its input only once the cursor has moved.
   ace.textInput.getElement().setAttribute("aria-label", "Your code");
   // The label leads to the editor; the hidden text area cannot take the focus.
   form.querySelector(`label[for="${area.id}"]`).addEventListener("click", () => ace.focus());

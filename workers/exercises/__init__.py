@@ -15,6 +15,7 @@ from workers.exercises.flash_attention.exercise import exercise as flash_attenti
 from workers.exercises.forward_pass.exercise import exercise as forward_pass
 from workers.exercises.ggml_graph.exercise import exercise as ggml_graph
 from workers.exercises.gguf_parser.exercise import exercise as gguf_parser
+from workers.exercises.gptq.exercise import exercise as gptq
 from workers.exercises.gqa.exercise import exercise as gqa
 from workers.exercises.int8_decomposition.exercise import exercise as int8_decomposition
 from workers.exercises.measure.exercise import exercise as measure
@@ -33,6 +34,7 @@ EXERCISES: dict[str, Exercise] = {
         forward_pass,
         ggml_graph,
         gguf_parser,
+        gptq,
         gqa,
         int8_decomposition,
         measure,

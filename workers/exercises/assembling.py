@@ -112,17 +112,19 @@ class Section:
         for node in self.tree.body:
             if isinstance(node, Import):
                 module = _module(node)
-                found |= {
-                    bound_by(alias): f"import {module} {alias.name}"
-                    for alias in node.names
-                    if alias.asname or "." not in alias.name
-                }
+                found |= {bound_by(alias): f"import {module} {alias.name}" for alias in node.names}
             elif node not in self.dropped:
                 for name in bound([node]):
                     found[name] = found.get(name, "") + self._meaning(node)
         for inner in ast.walk(self.tree):
             if isinstance(inner, ast.Global):
                 found |= dict.fromkeys(inner.names, f"state of {self.key}")
+        # A star binds nobody knows what, and os.path binds os for whoever else wants it.
+        several = {bound_by(inner) for inner in ast.walk(self.tree) if isinstance(inner, ast.alias)}
+        for name in several:
+            if not name.isidentifier():
+                found.pop(name, None)
+                found.pop(name.split(".")[0], None)
         return found
 
     def _meaning(self, node: ast.stmt) -> str:

@@ -100,11 +100,17 @@ class Answer:
     def array(self, shape: tuple[int, ...] | None = None, *, finite: bool = True) -> Array:
         """The value as an array of real numbers. Raises Failure where it is none of that shape."""
         value = self.value
-        if isinstance(value, int | float | np.number) and not isinstance(value, bool):
+        is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+        if is_number and shape in (None, ()):
             value = np.asarray(value)
         if not isinstance(value, np.ndarray) or value.dtype.kind not in "iufb":
             expected = "an array" if shape is None else f"an array of shape {shape}"
-            self.fail(f"{self.function} returned {describe(value)}, not {expected}.")
+            self.fail(
+                f"{self.function} returned {describe(value)}, not {expected}.",
+                expected=expected,
+                got=describe(value),
+                hint=_how_to_return(value),
+            )
         if shape is not None and value.shape != shape:
             self.fail(
                 f"{self.function} returned shape {value.shape}, and {shape} is expected.",
@@ -185,8 +191,8 @@ class Answer:
         count = f", {wrong:,} of {error.size:,} values" if error.size > 1 else ""
         most = float(np.max(allowed))
         hint = _explained(got, expected, allowed, mistakes)
-        if not hint and got.dtype in (np.float16, np.float32) and most < 1e-7:
-            hint = f"Your result is {got.dtype}: keep the precision of what you are given."
+        if not hint and most < 1e-7:
+            hint = _rounded(got, expected, error)
         self.fail(
             f"{self.function} is off by {error[place]:.3g}{where}{count}; {most:.3g} is allowed.",
             expected=f"{show(expected[place], like=got[place])}{where}",
@@ -247,21 +253,51 @@ class Student:
 def failure(fault: Fault, function: str = "") -> Failure:
     """What a learner is told of an exception in their code."""
     if fault.kind == "NotImplementedError":
-        return Failure(f"{function or 'This'} is not written yet.", line=fault.line)
+        # The starter's own message names what is missing, which may be a part of what was called.
+        missing = fault.message.removeprefix("write ")
+        name = missing if missing.isidentifier() else function or "This"
+        return Failure(f"{name} is not written yet.", line=fault.line)
     where = f"Line {fault.line}" if fault.line else function or "Your code"
     code = f" (`{fault.text.strip()}`)" if fault.text.strip() else ""
-    hint = ""
-    if fault.kind in ("PermissionError", "BlockingIOError") or (
-        fault.kind == "OSError" and "Read-only" in fault.message
-    ):
-        hint = (
-            "The sandbox refuses this: no other processes, no network, and no files but its own "
-            "small /tmp."
-        )
-    elif "read-only" in fault.message:
-        hint = "What you are given is read-only here. Make a copy, or compute a new array."
-    words = fault.message.rstrip(".?!") or "no message"
-    return Failure(f"{where}{code}: {fault.kind}: {words}.", hint=hint, line=fault.line)
+    words = f": {fault.message.rstrip('.?!')}" if fault.message else ""
+    return Failure(
+        f"{where}{code}: {fault.kind}{words}.", hint=_what_it_means(fault), line=fault.line
+    )
+
+
+# What begins a line that was copied along with code: a fence, a prompt, a notebook's command.
+NO_PYTHON = ("```", ">>>", "%", "!", "In [")
+REFUSED = (
+    "The sandbox refuses this: no other processes, no network, and no files but its own small /tmp."
+)
+
+
+def _what_it_means(fault: Fault) -> str:  # noqa: PLR0911  # one for each kind of exception
+    """What to think about, where the exception's own words say too little about this place."""
+    match fault.kind:
+        case "ModuleNotFoundError":
+            return "Python's standard library and NumPy are all there is in the sandbox."
+        case "FileNotFoundError":
+            return "There are no files here. Take what you need from the arguments."
+        case "PermissionError" | "BlockingIOError":
+            return REFUSED
+        case "OSError" if "Read-only" in fault.message:
+            return REFUSED
+        case "SystemExit":
+            return "A function gives its result back with return. Nothing has to end the program."
+        case "RecursionError":
+            return "In which case does it not call itself, and does every call come closer to that?"
+        case "MemoryError":
+            return "All arrays count that exist at one time. Which is the largest, and must it be?"
+        case "SyntaxError" if fault.text.strip().startswith(NO_PYTHON):
+            return "This line is no Python as it stands. Did it come along with copied code?"
+        case "SyntaxError" if fault.message.startswith("invalid") and "(U+" in fault.message:
+            return "A character that only looks like Python's, or like nothing. Type it again."
+        case "NameError" if "'np'" in fault.message:
+            return "NumPy has to be imported first: import numpy as np."
+    if "read-only" in fault.message:
+        return "What you are given is read-only here. Make a copy, or compute a new array."
+    return ""
 
 
 CheckFunction = Callable[[Student, np.random.Generator], None]
@@ -345,6 +381,27 @@ def _explained(got: Array, expected: Array, allowed: Array, mistakes: Mistakes |
         wrong = np.asarray(mistake)
         if alike(got, wrong) and not alike(wrong, expected):
             return hint
+    return ""
+
+
+def _how_to_return(value: Any) -> str:
+    """What to do about a value that is no array."""
+    match value:
+        case None:
+            return "Does every way through the function end in a return?"
+        case list():
+            return "Return the array itself: np.array(…) makes one of a list."
+        case tuple():
+            return "It returns several values where one is expected."
+    return ""
+
+
+def _rounded(got: Array, expected: Array, error: Array) -> str:
+    """What to say of values that are right to the digits of float32 or float16, and no further."""
+    if got.dtype in (np.float16, np.float32):
+        return f"Your result is {got.dtype}: keep the precision of what you are given."
+    if float(np.max(error)) <= 1e-6 * float(np.max(np.abs(expected))):
+        return "It is right to about seven digits, as many as float32 has. Is a step in float32?"
     return ""
 
 

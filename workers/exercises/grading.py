@@ -5,6 +5,7 @@ does to itself (a limit, a crash, an exception) is a verdict too, and says so; o
 has no sandbox gives none.
 """
 
+import difflib
 import time
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -177,26 +178,50 @@ def _after(box: Box) -> str:
         return "Is there a loop that does not end, or one over elements where NumPy has one call?"
     if "Output" in hit:
         return "Print less: a shape or a few values tell more than whole arrays."
+    if not hit:
+        return (
+            "A function gives its result back with return. Nothing here needs os._exit, signals or "
+            "ctypes."
+        )
     return ""
 
 
 def _loading(box: Box, exercise: Exercise, source: str) -> Check:
     def load(_: Student, __: np.random.Generator) -> None:
+        _readable(source)
         defined = box.load(source)
         missing = [name for name in exercise.functions if name not in defined]
         if missing:
             names = " and ".join(missing)
             has = ", ".join(defined) or "no functions"
+            lower = {name.lower(): name for name in defined}
+            near = difflib.get_close_matches(missing[0].lower(), lower, 1)
+            line = defined[lower[near[0]]][0] if near else None
+            also = f" Did you mean {lower[near[0]]}, in line {line}?" if near else ""
             raise Failure(
-                f"Your code has no function {names}; it defines {has}.",
+                f"Your code has no function {names}; it defines {has}.{also}",
                 expected=", ".join(
                     f"{name}({', '.join(exercise.functions[name])})" for name in missing
                 ),
                 got=has,
+                line=line,
             )
 
     hint = "The checks call your functions by the names in the starter code: keep those."
     return Check(LOADS, points=0, hint=hint, run=load)
+
+
+def _readable(source: str) -> None:
+    """Raise Failure at a character that no Python file can have."""
+    for number, line in enumerate(source.split("\n"), 1):
+        for character in line:
+            if character == "\0" or "\ud800" <= character <= "\udfff":
+                raise Failure(
+                    f"Line {number} has a character that is none: U+{ord(character):04X}.",
+                    hint="It cannot be seen, and came along with something copied. Type the line "
+                    "again.",
+                    line=number,
+                )
 
 
 def _examples(exercise: Exercise, student: Student) -> None:
@@ -209,11 +234,14 @@ def _judge(example: Example, answer: Answer) -> None:
     try:
         _compare(answer, example.expected, example.atol)
     except Failure as found:
-        # The page shows the call in full.
-        call = example.shown if len(example.shown) <= SHORT_CALL else f"{example.function}(…)"
-        found.message = f"{call}: {found.message}"
+        found.message = f"{_call(example)}: {found.message}"
         found.plot = None
         raise
+
+
+def _call(example: Example) -> str:
+    """The call as a message has room for it; the page shows it in full."""
+    return example.shown if len(example.shown) <= SHORT_CALL else f"{example.function}(…)"
 
 
 def _compare(answer: Answer, expected: object, atol: float) -> None:
@@ -233,7 +261,7 @@ def _again(exercise: Exercise, student: Student) -> None:
         second = student.call(example.function, *example.arguments)
         if show(first.value) != show(second.value):
             second.fail(
-                f"{example.shown} gives something else when it is called a second time.",
+                f"{_call(example)} gives something else when it is called a second time.",
                 expected=show(first.value),
                 got=show(second.value),
             )

@@ -23,10 +23,10 @@ def shown_call(function: str, arguments: tuple[Any, ...]) -> str:
 
 
 def describe(value: Any) -> str:
-    """What kind of value it is: "None", "an array of shape (2, 3), float64", "a list of 4"."""
+    """What kind of value it is: "nothing (None)", "an array of shape (2, 3), float64", "a list of 4"."""
     match value:
         case None:
-            return "nothing (None): is there a return?"
+            return "nothing (None)"
         case np.ndarray() | np.generic():
             return f"an array of shape {np.shape(value)}, {np.asarray(value).dtype}"
         case list() | tuple() | dict():

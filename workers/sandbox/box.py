@@ -403,13 +403,19 @@ class Box:
 
     def _kill(self) -> None:
         """End the process, and wait until nothing of it is left."""
-        if self._process is not None and self._process.returncode is None:
-            # Everything inside dies with bubblewrap, which has asked the kernel for it.
-            self._process.kill()
-            self._process.wait()
         if self._gauge is not None:
+            # First what is inside: bubblewrap then sees it end, clears it away and ends too.
             self._gauge.kill()
             self._gauge.is_gone(GONE_SECONDS)
+        elif self._process is not None:
+            self._process.kill()
+        if self._process is not None:
+            try:
+                self._process.wait(GONE_SECONDS)
+            except subprocess.TimeoutExpired:
+                # What is inside has asked the kernel to die with it.
+                self._process.kill()
+                self._process.wait()
 
     def _look(self) -> None:
         self._looked = time.monotonic()

@@ -1,8 +1,8 @@
 """What a sandboxed process uses, measured from outside for as long as it lives.
 
 The process is held by descriptors that were opened before the student's code was loaded: of its
-entry in /proc, of its /tmp and of its namespace's first process. A number could stand for another process by the time
-somebody looks; a descriptor cannot.
+entry in /proc, of its /tmp and of its namespace's first process. A number could stand for another
+process by the time somebody looks; a descriptor cannot.
 """
 
 import contextlib

@@ -309,11 +309,13 @@ def does_not_fit(target: Any, function: str, values: list[Any]) -> dict[str, Any
         signature.bind(*values)
     except TypeError as error:
         code = getattr(target, "__code__", None)
+        bare = [one.replace(annotation=one.empty) for one in signature.parameters.values()]
+        yours = inspect.Signature(bare)
         return {
             "error": "TypeError",
             "message": (
                 f"{function} is called with {len(values)} arguments, but yours is "
-                f"{function}({', '.join(signature.parameters)}): {error}."
+                f"{function}{yours}: {error}."
             ),
             "line": code.co_firstlineno if code else None,
         }

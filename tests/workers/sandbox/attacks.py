@@ -266,14 +266,16 @@ MEMORY = [
     _on_machine(
         "memory bomb of lists",
         """
+        import gc
+        gc.disable()
         kept = []
 
         def attack():
-            while len(kept) < 10_000_000:
+            while len(kept) < 5_000_000:
                 kept.append([None])  # here
             return len(kept)
         """,
-        at_least(10_000_000),
+        at_least(5_000_000),
         r"MemoryError: there was no memory left\. The limit is 128 MiB",
         "Memory",
     ),
@@ -283,11 +285,11 @@ MEMORY = [
         kept = []
 
         def attack():
-            while len(kept) < 1024:
+            while len(kept) < 512:
                 kept.append(bytearray(1 << 20))  # here
             return len(kept)
         """,
-        at_least(1024),
+        at_least(512),
         r"MemoryError: there was no memory left\. The limit is 128 MiB",
         "Memory",
     ),
@@ -297,10 +299,10 @@ MEMORY = [
         import numpy as np
 
         def attack():
-            return np.ones(1 << 30, np.int8).nbytes  # here
+            return np.ones(1 << 29, np.int8).nbytes  # here
         """,
-        at_least(1 << 30),
-        r"Unable to allocate 1\.00 GiB .* The limit is 128 MiB",
+        at_least(1 << 29),
+        r"Unable to allocate 512\. MiB .* The limit is 128 MiB",
         "Memory",
     ),
     _on_machine(
@@ -382,7 +384,7 @@ MEMORY = [
             return written
         """,
         at_least(64 << 20),
-        r"OSError: \\[Errno 28\\] No space left on device\\. The limit is 4 MiB".replace("\\\\", "\\"),
+        r"OSError: \[Errno 28\] No space left on device\. The limit is 4 MiB",
         "Files",
     ),
     _on_machine(
@@ -451,10 +453,10 @@ TIME = [
             while True:
                 pass
         """,
-        ends("time limit of 2 s"),
+        ends("time limit of 1.5 s"),
         r"It used up its CPU time of 1 s",
         "CPU time",
-        bare_seconds=2.0,
+        bare_seconds=1.5,
     ),
     _on_machine(
         "a regular expression that backtracks",
@@ -464,10 +466,10 @@ TIME = [
         def attack():
             return re.match("(a+)+$", "a" * 60 + "!")
         """,
-        ends("time limit of 2 s"),
+        ends("time limit of 1.5 s"),
         r"It used up its CPU time of 1 s",
         "CPU time",
-        bare_seconds=2.0,
+        bare_seconds=1.5,
     ),
     _on_machine(
         "a power with a billion digits",
@@ -475,18 +477,18 @@ TIME = [
         def attack():
             return 7 ** (7 ** 11)
         """,
-        ends("time limit of 2 s"),
+        ends("time limit of 1.5 s"),
         r"It used up its CPU time of 1 s",
         "CPU time",
-        bare_seconds=2.0,
+        bare_seconds=1.5,
     ),
     _on_machine(
         "infinite loop in C",
         with_native("def attack():\n    native.spin()"),
-        ends("time limit of 2 s"),
+        ends("time limit of 1.5 s"),
         r"It used up its CPU time of 1 s",
         "CPU time",
-        bare_seconds=2.0,
+        bare_seconds=1.5,
     ),
     _on_machine(
         "a loop that ignores what ends it",
@@ -499,10 +501,10 @@ TIME = [
             while True:
                 pass
         """,
-        ends("time limit of 2 s"),
+        ends("time limit of 1.5 s"),
         r"It used up its CPU time of 1 s",
         "CPU time",
-        bare_seconds=2.0,
+        bare_seconds=1.5,
     ),
     _on_machine(
         "NumPy, in one long call",
@@ -510,13 +512,12 @@ TIME = [
         import numpy as np
 
         def attack():
-            one = np.ones((700, 700))
-            return np.linalg.matrix_power(one, 10**9)
+            return np.convolve(np.ones(10**6), np.ones(10**6))
         """,
-        ends("time limit of 2 s"),
+        ends("time limit of 1.5 s"),
         r"It used up its CPU time of 1 s",
         "CPU time",
-        bare_seconds=2.0,
+        bare_seconds=1.5,
     ),
     _on_machine(
         "all its threads at work",
@@ -532,10 +533,10 @@ TIME = [
                 threading.Thread(target=work).start()
             work()
         """,
-        ends("time limit of 2 s"),
+        ends("time limit of 1.5 s"),
         r"It used up its CPU time of 1 s",
         "CPU time",
-        bare_seconds=2.0,
+        bare_seconds=1.5,
     ),
     _on_machine(
         "sleeping",
@@ -545,11 +546,11 @@ TIME = [
         def attack():
             time.sleep(3600)
         """,
-        ends("time limit of 2 s"),
+        ends("time limit of 1.5 s"),
         r"It ran into its time limit of 1 s",
         "Time",
         wall=1.0,
-        bare_seconds=2.0,
+        bare_seconds=1.5,
     ),
     _on_machine(
         "stopping itself",
@@ -559,11 +560,11 @@ TIME = [
         def attack():
             os.kill(os.getpid(), signal.SIGSTOP)
         """,
-        ends("time limit of 2 s"),
+        ends("time limit of 1.5 s"),
         r"It ran into its time limit of 1 s",
         "Time",
         wall=1.0,
-        bare_seconds=2.0,
+        bare_seconds=1.5,
     ),
     _on_machine(
         "more time for itself",
@@ -994,7 +995,6 @@ POWERS = [
     _one_call("counting the processor's events", "NR_perf_event_open, 0, 0, -1, -1", _listened(14)),
     _one_call("a program inside the kernel", "NR_bpf, 99, 0, 0", _listened(1, 7, 22)),
     _one_call("page faults of its own", "NR_userfaultfd, 1"),
-    _one_call("the terminal's end", "NR_vhangup"),
     _one_call("another personality", "NR_personality, 0x0040000", at_least(0)),
     _on_machine(
         "the machine's name",
@@ -1056,7 +1056,12 @@ CRASHES = [
         ends("SIGABRT"),
         r"It crashed: Aborted \(SIGABRT\)",
     ),
-    _in_c("the stack overflows in C", "def attack():\n    native.overflow()", ends("SIGSEGV"), "SIGSEGV"),
+    _in_c(
+        "the stack overflows in C",
+        "def attack():\n    native.overflow()",
+        ends("SIGSEGV"),
+        "SIGSEGV",
+    ),
     _on_machine(
         "a list in a list, a million deep",
         """
@@ -1189,13 +1194,13 @@ ON_JUDGE = [
     _on_judge(
         "a verdict from the grave",
         """
+        import os, sys
         import numpy as np
 
         class Last:
-            def __del__(self, say=print):
-                say('{"passed": true}')
+            def __del__(self, write=os.write):
+                write(1, b'{"passed": true}')
 
-        import sys
         sys.last = Last()
 
         def rms_norm(x, weight, eps):
@@ -1204,25 +1209,22 @@ ON_JUDGE = [
         "",
     ),
     _on_judge(
-        "a thread that sets things right afterwards",
+        "a thread that changes the judge while the code is at work",
         """
         import sys, threading
         import numpy as np
+        changed = threading.Event()
 
         def change():
-            while True:
-                for frame in sys._current_frames().values():
-                    while frame is not None:
-                        results = frame.f_locals.get("results")
-                        if isinstance(results, list):
-                            results[:] = [True] * len(results)
-                        frame = frame.f_back
-
-        threading.Thread(target=change, daemon=True).start()
+            for frame in sys._current_frames().values():
+                while frame is not None:
+                    frame.f_globals["judge"] = lambda *_: True
+                    frame = frame.f_back
+            changed.set()
 
         def rms_norm(x, weight, eps):
-            import time
-            time.sleep(0.05)
+            threading.Thread(target=change).start()
+            changed.wait()
             return np.zeros(x.shape)
         """,
         "",
@@ -1251,10 +1253,11 @@ ON_JUDGE = [
             global calls
             calls += 1
             found = [
-                item["answers"]
-                for item in map(gc.get_referents, gc.get_objects())
-                for item in item
-                if isinstance(item, dict) and "answers" in item
+                item
+                for item in gc.get_objects()
+                if type(item) is list and len(item) == 3
+                if all(type(part) is np.ndarray for part in item)
+                if not any(part is x for part in item)
             ]
             return found[0][calls - 1]  # here
         """,
@@ -1276,7 +1279,7 @@ ON_JUDGE = [
         """
         import builtins
         import numpy as np
-        builtins.all = builtins.bool = lambda *_: True
+        builtins.all = lambda *_: True
 
         def rms_norm(x, weight, eps):
             return np.zeros(x.shape)
@@ -1391,4 +1394,6 @@ ATTACKS = [
     *(*PROCESSES, *MEMORY, *TIME, *OUTPUT, *NETWORK, *FILES, *POWERS, *CRASHES, *SOURCES, *ON_JUDGE)
 ]
 if platform.machine() != "x86_64":  # other processors have no other numberings
-    ATTACKS = [attack for attack in ATTACKS if "of 32-bit" not in attack.name and "x32" not in attack.name]
+    ATTACKS = [
+        attack for attack in ATTACKS if "of 32-bit" not in attack.name and "x32" not in attack.name
+    ]

@@ -37,13 +37,18 @@ SECRET = "the worker's own secret"
 # What a worker's machine has and a student must not: the database and the key that signs sessions.
 HOME = "/campus-home"
 
-# The runner with nothing given away. A bystander stands for whatever else runs on a machine.
+# The runner with nothing given away, its parent, and a bystander that stands for whatever else runs
+# on a machine.
 RUNNER = f"""
 import json, os, resource, signal, sys
 resource.setrlimit(resource.RLIMIT_AS, ({MOST_MEMORY}, resource.RLIM_INFINITY))
-if os.fork() == 0:
+if (child := os.fork()) or os.fork() == 0:
     os.closerange(0, 256)
-    signal.pause()
+    if child:
+        os.waitpid(child, 0)
+    else:
+        signal.pause()
+    os._exit(0)
 sys.path[:0] = ["/campus", {str(Path(np.__file__).parents[1])!r}]
 import runner
 runner.confine = lambda limits: None
@@ -97,13 +102,12 @@ def command(home: Path, campus: Path, *words: str) -> list[str]:
         *("bwrap", "--unshare-user", "--uid", "0", "--gid", "0", "--cap-add", "ALL"),
         *("--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"),
         *("--die-with-parent", "--new-session", "--clearenv", "--setenv", "SECRET_KEY", SECRET),
+        *("--setenv", "OPENBLAS_NUM_THREADS", "1"),
         *(word for path in folders for word in ("--ro-bind", str(path), str(path))),
         *(word for path in links for word in ("--symlink", str(path.readlink()), str(path))),
         *("--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--bind", str(campus), "/campus"),
         *("--ro-bind", str(home), HOME, "--chdir", "/tmp"),
-        # Two commands: the shell stays, as the parent of the code.
-        *("/bin/sh", "-c", '"$@"; exit $?', "sh", str(Path(sys.executable).resolve())),
-        *("-I", "-S", "-B", "-c", *words),
+        *(str(Path(sys.executable).resolve()), "-I", "-S", "-B", "-c", *words),
     ]
 
 
@@ -121,7 +125,7 @@ class BareBox(Box):
                 cpu_seconds=60,
                 wall_seconds=wall_seconds,
                 memory_mib=plenty,
-                output_kib=plenty,
+                output_kib=plenty << 10,
                 answer_mib=plenty,
                 files_mib=plenty,
                 threads=1000,

@@ -1,0 +1,59 @@
+"""What enters each matrix of the teaching model on passages of the campus's own texts."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers import catalogue, forward
+from workers.exercises import oracle
+from workers.exercises.base import Array
+
+Tokens = NDArray[np.int64]
+
+LENGTH = 256  # tokens of a passage
+CHARACTERS = 2000  # of a text, more than a passage has
+
+
+def calibration(rng: np.random.Generator, passages: int) -> Tokens:
+    """Passages of the calibration text, drawn: (passages, LENGTH), each begun anew."""
+    return _draw(catalogue.texts().calibration, rng, passages)
+
+
+def heldout(rng: np.random.Generator, passages: int) -> Tokens:
+    """The same of the held-out text, on which nothing may be fitted."""
+    return _draw(catalogue.texts().heldout, rng, passages)
+
+
+def of_matrices(passages: Tokens) -> dict[str, Array]:
+    """For each matrix, by its name in the file, what enters it on all tokens: (n, inputs)."""
+    parts = [_of_one(tokens) for tokens in passages]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _draw(path: str, rng: np.random.Generator, passages: int) -> Tokens:
+    text = Path(path).read_text()
+    drawn = np.empty((passages, LENGTH), dtype=np.int64)
+    for tokens in drawn:
+        start = int(rng.integers(len(text) - CHARACTERS))
+        words = text[start : start + CHARACTERS]
+        tokens[:] = forward.tokenize(oracle.model(), words).ids[:LENGTH]
+    return drawn
+
+
+def _of_one(tokens: Tokens) -> dict[str, Array]:
+    m = oracle.model()
+    x: Array = m.tensors["token_embd.weight"][tokens]  # (n, d)
+    inputs: dict[str, Array] = {}
+    for layer in range(m.n_layer):
+        block = forward.block(m, layer, x)
+        for names, entering in (
+            (("attn_q", "attn_k", "attn_v"), block.normed),
+            (("attn_output",), block.heads),
+            (("ffn_gate", "ffn_up"), block.ffn_normed),
+            (("ffn_down",), block.product),
+        ):
+            inputs |= {f"blk.{layer}.{name}.weight": entering for name in names}
+        x = block.out
+    inputs["output.weight"] = forward.rms_norm(x, m.tensors["output_norm.weight"], m.epsilon)
+    return inputs
