@@ -113,13 +113,14 @@ def grade(request: GradeCode) -> Generator[Event, None, Verdict]:
 
 
 def checks_of(exercise: Exercise) -> list[Check]:
-    """All checks behind the loading: the examples, twice, then the exercise's own."""
+    """All checks behind the loading: the examples, again and again, then the exercise's own."""
+    given: dict[int, str] = {}  # what each example gave at first, shown
     return [
         Check(
             EXAMPLES,
             points=1,
             hint="Call your function with the example by hand, and print what it makes on the way.",
-            run=lambda student, _: _examples(exercise, student),
+            run=lambda student, _: _examples(exercise, student, given),
         ),
         Check(
             AGAIN,
@@ -128,7 +129,7 @@ def checks_of(exercise: Exercise) -> list[Check]:
                 "Compute everything from the arguments, in new arrays: nothing may stay behind in "
                 "a global variable or a default argument, or be written into what was given."
             ),
-            run=lambda student, _: _again(exercise, student),
+            run=lambda student, _: _again(exercise, student, given),
         ),
         *exercise.checks,
     ]
@@ -189,7 +190,7 @@ def _after(box: Box) -> str:
 def _loading(box: Box, exercise: Exercise, source: str) -> Check:
     def load(_: Student, __: np.random.Generator) -> None:
         _readable(source)
-        defined = box.load(source)
+        defined = box.load(source.removeprefix("\ufeff"))
         missing = [name for name in exercise.functions if name not in defined]
         if missing:
             names = " and ".join(missing)
@@ -224,9 +225,11 @@ def _readable(source: str) -> None:
                 )
 
 
-def _examples(exercise: Exercise, student: Student) -> None:
-    for example in exercise.examples:
-        _judge(example, student.call(example.function, *example.arguments))
+def _examples(exercise: Exercise, student: Student, given: dict[int, str]) -> None:
+    for number, example in enumerate(exercise.examples):
+        answer = student.call(example.function, *example.arguments)
+        given[number] = show(answer.value)
+        _judge(example, answer)
 
 
 def _judge(example: Example, answer: Answer) -> None:
@@ -255,13 +258,14 @@ def _compare(answer: Answer, expected: object, atol: float) -> None:
             answer.equals(expected)
 
 
-def _again(exercise: Exercise, student: Student) -> None:
-    for example in exercise.examples:
-        first = student.call(example.function, *example.arguments)
-        second = student.call(example.function, *example.arguments)
-        if show(first.value) != show(second.value):
-            second.fail(
-                f"{_call(example)} gives something else when it is called a second time.",
-                expected=show(first.value),
-                got=show(second.value),
-            )
+def _again(exercise: Exercise, student: Student, given: dict[int, str]) -> None:
+    for number, example in enumerate(exercise.examples):
+        for _ in range(2):
+            answer = student.call(example.function, *example.arguments)
+            shown = show(answer.value)
+            if shown != given.setdefault(number, shown):
+                answer.fail(
+                    f"{_call(example)} gives something else when it is called again.",
+                    expected=given[number],
+                    got=shown,
+                )

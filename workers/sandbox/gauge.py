@@ -25,7 +25,10 @@ LimitName = Literal["CPU time", "Time", "Memory", "Output", "Answers", "Files", 
 
 @dataclass(frozen=True)
 class Use:
-    """How much of one limit was used, at its most; `hit` says whether the limit stopped it."""
+    """How much of one limit was used, at its most; `hit` says whether the limit stopped it.
+
+    `used` is more than the limit where more was asked for.
+    """
 
     name: LimitName
     limit: float
@@ -51,7 +54,9 @@ class Measured:
         """How much of each limit was used, and which were hit."""
 
         def use(name: LimitName, limit: float, used: float, unit: str) -> Use:
-            return Use(name, limit, round(used, 2), unit, name in self.hit)
+            hit = name in self.hit
+            # What was asked for beyond a limit was not used, but all there was would not have done.
+            return Use(name, limit, round(max(used, limit if hit else 0.0), 2), unit, hit)
 
         return (
             use("CPU time", limits.cpu_seconds, self.cpu_seconds, "s"),

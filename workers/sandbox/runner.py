@@ -290,7 +290,7 @@ def message_of(error: BaseException) -> str:
             return str(error) or "there was no memory left"
     try:
         return str(error)
-    except Exception as another:
+    except BaseException as another:
         return f"an exception whose text raises {name_of(another)}"
 
 

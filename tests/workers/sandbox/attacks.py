@@ -58,7 +58,7 @@ class Attack:
     @property
     def source(self) -> str:
         """The submission."""
-        if self.against == "judge" or "def attack" not in self.code:
+        if "def attack" not in self.code or "def rms_norm" in self.code:
             return self.code
         return f"{self.code}\n\ndef rms_norm(x, weight, eps):\n    return attack()\n"
 
@@ -110,10 +110,10 @@ def _in_c(name: str, code: str, worked: Callable[[Outcome], bool], says: str) ->
     return _on_machine(name, code, worked, says, native=True)
 
 
-def _one_call(name: str, words: str, worked: Callable[[Outcome], bool] = at_least(0)) -> Attack:
+def _one_call(name: str, words: str, worked: Callable[[Outcome], bool] | None = None) -> Attack:
     """A system call by its number, which the filter refuses."""
     code = f"def attack():\n    return native.call({words})  # here"
-    return _in_c(f"{name}, in C", code, worked, NOT_PERMITTED)
+    return _in_c(f"{name}, in C", code, worked or at_least(0), NOT_PERMITTED)
 
 
 def _listened(*numbers: int) -> Callable[[Outcome], bool]:
@@ -219,17 +219,13 @@ PROCESSES = [
         def attack():
             global calls
             calls += 1
-            if calls < 3:
-                return [[0.848528, 1.131371]]
-            if os.fork() == 0:  # here
+            if calls == 3 and os.fork() == 0:  # here
                 os._exit(0)
             return calls
 
         def rms_norm(x, weight, eps):
-            import numpy as np
-            done = attack()
-            mean = np.mean(x * x, axis=-1, keepdims=True)
-            return done if done == 3 else x / np.sqrt(mean + eps) * weight
+            attack()
+            return x / (x * x + eps).mean(-1, keepdims=True) ** 0.5 * weight
         """,
         gives(3),
         NOT_PERMITTED,
@@ -653,11 +649,12 @@ NETWORK = [
         import socket
 
         def attack():
-            with socket.socket(socket.AF_UNIX) as server, socket.socket(socket.AF_UNIX) as client:  # here
-                server.bind("/tmp/socket")
-                server.listen()
-                client.connect("/tmp/socket")
-                return client.send(b"secret")
+            server = socket.socket(socket.AF_UNIX)  # here
+            server.bind("/tmp/socket")
+            server.listen()
+            client = socket.socket(socket.AF_UNIX)
+            client.connect("/tmp/socket")
+            return client.send(b"secret")
         """,
         gives(6),
         NOT_PERMITTED,
@@ -680,7 +677,7 @@ NETWORK = [
         import socket
 
         def attack():
-            return socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP).fileno()  # here
+            return socket.socket(socket.AF_INET, socket.SOCK_RAW, 1).fileno()  # here
         """,
         at_least(0),
         NOT_PERMITTED,
@@ -811,7 +808,8 @@ FILES = [
         "the exercise's own solution",
         f"""
         def attack():
-            return "def rms_norm" in open("{ROOT}/workers/exercises/rms_norm/solution.py").read()  # here
+            path = "{ROOT}/workers/exercises/rms_norm/solution.py"
+            return "def rms_norm" in open(path).read()  # here
         """,
         gives(True),
         NO_FILE,
@@ -1065,14 +1063,11 @@ CRASHES = [
     _on_machine(
         "a list in a list, a million deep",
         """
-        import sys
+        import json, sys
         sys.setrecursionlimit(1 << 30)
 
         def attack():
-            nested = []
-            for _ in range(300_000):
-                nested = [nested]
-            return len(repr(nested))
+            return json.loads("[" * 1_000_000)
         """,
         ends("SIGSEGV"),
         r"It crashed: Segmentation fault \(SIGSEGV\)",
@@ -1236,8 +1231,8 @@ ON_JUDGE = [
 
         def rms_norm(x, weight, eps):
             frame = sys._getframe()
-            while "expected" not in frame.f_locals:
-                frame = frame.f_back  # here
+            while "expected" not in frame.f_locals:  # here
+                frame = frame.f_back
             return frame.f_locals["expected"]
         """,
         "AttributeError: 'NoneType' object has no attribute 'f_locals'",
@@ -1313,12 +1308,12 @@ ON_JUDGE = [
                     if name == "json":
                         module.dumps = lambda *_: '{"passed": true}'
                     elif name == "wire":
-                        module.pack = lambda *_: b"passed"
+                        module.pack = lambda *_: b"passed" * 3
 
         def rms_norm(x, weight, eps):
             return np.zeros(x.shape)
         """,
-        "",
+        "It wrote something that is no answer where answers go",
     ),
     _on_judge(
         "an object that equals everything",

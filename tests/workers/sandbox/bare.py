@@ -11,7 +11,6 @@ In there the code is root and refused nothing.
 import base64
 import functools
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -25,7 +24,7 @@ from typing import Any
 import numpy as np
 import pyseccomp
 
-from workers.sandbox import Box, EndedError, Fault, SandboxLimits, Use
+from workers.sandbox import Box, EndedError, Fault, SandboxLimits
 from workers.sandbox.limits import MIB
 
 HERE = Path(__file__).parent
@@ -45,10 +44,9 @@ resource.setrlimit(resource.RLIMIT_AS, ({MOST_MEMORY}, resource.RLIM_INFINITY))
 if (child := os.fork()) or os.fork() == 0:
     os.closerange(0, 256)
     if child:
-        os.waitpid(child, 0)
-    else:
-        signal.pause()
-    os._exit(0)
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        os._exit(code if code >= 0 else 128 - code)
+    signal.pause()
 sys.path[:0] = ["/campus", {str(Path(np.__file__).parents[1])!r}]
 import runner
 runner.confine = lambda limits: None

@@ -3,10 +3,8 @@
 import os
 import re
 import sqlite3
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -37,7 +35,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def spaces(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+def spaces(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The process namespaces of all boxes that grading opens, by the kernel's numbers."""
     found: list[int] = []
 
@@ -47,7 +45,7 @@ def spaces(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
             found.append(os.stat(f"/proc/{self.pid}/ns/pid").st_ino)
 
     monkeypatch.setattr(grading, "Box", WatchedBox)
-    yield found
+    return found
 
 
 def living_in(space: int) -> list[str]:
