@@ -25,10 +25,13 @@ def heldout(rng: np.random.Generator, passages: int) -> Tokens:
     return _draw(catalogue.texts().heldout, rng, passages)
 
 
-def of_matrices(passages: Tokens) -> dict[str, Array]:
-    """For each matrix, by its name in the file, what enters it on all tokens: (n, inputs)."""
-    parts = [_of_one(tokens) for tokens in passages]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+def entering(passages: Tokens) -> dict[tuple[str, ...], Array]:
+    """What enters the matrices on all tokens, (n, inputs), by their names in the file.
+
+    Matrices with the same input, such as queries, keys and values, share an entry.
+    """
+    parts = [_entering(tokens) for tokens in passages]
+    return {names: np.concatenate([part[names] for part in parts]) for names in parts[0]}
 
 
 def _draw(path: str, rng: np.random.Generator, passages: int) -> Tokens:
@@ -41,19 +44,20 @@ def _draw(path: str, rng: np.random.Generator, passages: int) -> Tokens:
     return drawn
 
 
-def _of_one(tokens: Tokens) -> dict[str, Array]:
+def _entering(tokens: Tokens) -> dict[tuple[str, ...], Array]:
     m = oracle.model()
     x: Array = m.tensors["token_embd.weight"][tokens]  # (n, d)
-    inputs: dict[str, Array] = {}
+    inputs: dict[tuple[str, ...], Array] = {}
     for layer in range(m.n_layer):
         block = forward.block(m, layer, x)
-        for names, entering in (
+        for names, read in (
             (("attn_q", "attn_k", "attn_v"), block.normed),
             (("attn_output",), block.heads),
             (("ffn_gate", "ffn_up"), block.ffn_normed),
             (("ffn_down",), block.product),
         ):
-            inputs |= {f"blk.{layer}.{name}.weight": entering for name in names}
+            inputs[tuple(f"blk.{layer}.{name}.weight" for name in names)] = read
         x = block.out
-    inputs["output.weight"] = forward.rms_norm(x, m.tensors["output_norm.weight"], m.epsilon)
+    gain = m.tensors["output_norm.weight"]
+    inputs[("output.weight",)] = forward.rms_norm(x, gain, m.epsilon)
     return inputs

@@ -291,7 +291,7 @@ def _what_it_means(fault: Fault) -> str:  # noqa: PLR0911  # one for each kind o
             return "All arrays count that exist at one time. Which is the largest, and must it be?"
         case "SyntaxError" if fault.text.strip().startswith(NO_PYTHON):
             return "This line is no Python as it stands. Did it come along with copied code?"
-        case "SyntaxError" if fault.message.startswith("invalid") and "(U+" in fault.message:
+        case "SyntaxError" if fault.message.startswith("invalid") and "U+" in fault.message:
             return "A character that only looks like Python's, or like nothing. Type it again."
         case "NameError" if "'np'" in fault.message:
             return "NumPy has to be imported first: import numpy as np."
@@ -400,7 +400,7 @@ def _rounded(got: Array, expected: Array, error: Array) -> str:
     """What to say of values that are right to the digits of float32 or float16, and no further."""
     if got.dtype in (np.float16, np.float32):
         return f"Your result is {got.dtype}: keep the precision of what you are given."
-    if float(np.max(error)) <= 1e-6 * float(np.max(np.abs(expected))):
+    if 1e-9 < float(np.max(error)) / max(1e-30, float(np.max(np.abs(expected)))) < 5e-7:
         return "It is right to about seven digits, as many as float32 has. Is a step in float32?"
     return ""
 

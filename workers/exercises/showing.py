@@ -23,7 +23,7 @@ def shown_call(function: str, arguments: tuple[Any, ...]) -> str:
 
 
 def describe(value: Any) -> str:
-    """What kind of value it is: "nothing (None)", "an array of shape (2, 3), float64", "a list of 4"."""
+    """What kind of value it is: "an array of shape (2, 3), float64", "a list of 4"."""
     match value:
         case None:
             return "nothing (None)"

@@ -39,7 +39,7 @@ GARBLED = "It wrote something that is no answer where answers go."
 EARLY = "It answered before it was asked."
 UNITS = {unit: 1 << (10 * power) for power, unit in enumerate(("KiB", "MiB", "GiB", "TiB"), 1)}
 # NumPy: "Unable to allocate 74.5 GiB for an array with shape (100000, 100000) …"
-ASKED = re.compile(r"Unable to allocate ([0-9]{1,4}(?:\.[0-9]{1,3})?) ([KMGT]iB) for")
+ASKED = re.compile(r"Unable to allocate ([0-9]{1,4}(?:\.[0-9]{0,3})?) ([KMGT]iB) for")
 
 
 @dataclass(frozen=True)

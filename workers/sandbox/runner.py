@@ -285,7 +285,12 @@ def message_of(error: BaseException) -> str:
         case SystemExit():
             return f"your code ended the program with sys.exit({error.code!r})"
         case RecursionError():
-            return "a function calls itself, over and over"
+            compiling = "compilation" in str(error)
+            return (
+                "an expression is nested too deep"
+                if compiling
+                else "a function calls itself, over and over"
+            )
         case MemoryError():
             return str(error) or "there was no memory left"
     try:

@@ -48,7 +48,6 @@ RETURN = "A function gives its result back with return. Nothing has to end the p
 REFUSED = (
     "The sandbox refuses this: no other processes, no network, and no files but its own small /tmp."
 )
-FEW_DIGITS = "It is right to about seven digits, as many as float32 has. Is a step in float32?"
 PLAIN = (
     "which cannot be compared. Return arrays of plain numbers, Python's own numbers, text, lists, "
     "tuples and dicts."
@@ -163,10 +162,10 @@ NOT_THE_FUNCTION = [
     ),
     Case(
         "another function",
-        IMPORT + "def norm(x):\n    return x\n\n\ndef scale(x):\n    return x\n",
+        IMPORT + "def scale(x):\n    return x\n\n\ndef mean(x):\n    return x\n",
         LOADS,
         None,
-        "Your code has no function rms_norm; it defines norm, scale.",
+        "Your code has no function rms_norm; it defines scale, mean.",
         NAMES,
     ),
     Case(
@@ -378,22 +377,6 @@ RETURNS = [
         "The mean is over the features of one token: axis=-1, with keepdims=True.",
     ),
     Case(
-        "float32",
-        f"{HEAD}    x, weight = x.astype(np.float32), weight.astype(np.float32)\n{RIGHT}",
-        ROWS,
-        4,
-        "rms_norm is off by 2.97e-07 at [6, 35], 441 of 441 values; 5.09e-12 is allowed.",
-        "Your result is float32: keep the precision of what you are given.",
-    ),
-    Case(
-        "float64, with the digits of float32",
-        f"{HEAD}    x = x.astype(np.float32)\n{RIGHT}",
-        ROWS,
-        4,
-        "rms_norm is off by 2.36e-07 at [6, 47], 441 of 441 values; 5.09e-12 is allowed.",
-        FEW_DIGITS,
-    ),
-    Case(
         "NaN, from a line that is not the last",
         f"{HEAD}    root = np.sqrt(-np.abs(x))\n    y = x / root\n    return y\n",
         ROWS,
@@ -448,6 +431,27 @@ def assert_says(result: CheckResult, case: Case) -> None:
     assert result.line == case.line
     if case.hint:
         assert result.hint == case.hint
+
+
+@pytest.mark.parametrize(
+    ("narrowed", "hint"),
+    [
+        (
+            "x, weight = x.astype(np.float32), weight.astype(np.float32)",
+            "Your result is float32: keep the precision of what you are given.",
+        ),
+        (
+            "x = x.astype(np.float32)",
+            "It is right to about seven digits, as many as float32 has. Is a step in float32?",
+        ),
+    ],
+)
+def test_float32_is_recognised_even_behind_a_float64(narrowed: str, hint: str) -> None:
+    result = check(graded(KEY, f"{HEAD}    {narrowed}\n{RIGHT}"), ROWS)
+
+    assert result.message.endswith("441 of 441 values; 5.09e-12 is allowed.")
+    assert result.hint == hint
+    assert result.line == 4
 
 
 def test_what_is_expected_and_what_came_stand_side_by_side() -> None:

@@ -33,7 +33,7 @@ NOT_PERMITTED = r"PermissionError: \[Errno 1\] Operation not permitted"
 # Who is root of nothing but a namespace is told that there is no such user in it.
 NOT_SOMEBODY_ELSE = r"PermissionError|OSError: \[Errno 22\] Invalid argument"
 NO_FILE = "FileNotFoundError"
-# Native code answers with None or a number where the kernel took it.
+WRONG = r"rms_norm is off by 1\.13 at \[0, 1\]"
 Against = Literal["machine", "judge"]
 
 
@@ -58,7 +58,7 @@ class Attack:
     @property
     def source(self) -> str:
         """The submission."""
-        if "def attack" not in self.code or "def rms_norm" in self.code:
+        if "def attack" not in self.code or "\ndef rms_norm" in self.code:
             return self.code
         return f"{self.code}\n\ndef rms_norm(x, weight, eps):\n    return attack()\n"
 
@@ -1152,13 +1152,13 @@ SOURCES = [
         "a sum without end, which the compiler nests",
         "x = " + "+".join(["1"] * 25_000),
         lambda outcome: bool(outcome.fault or outcome.ended),
-        r"RecursionError|SIGSEGV|MemoryError",
+        r"RecursionError: an expression is nested too deep|SIGSEGV|MemoryError",
     ),
     Attack(
         "a zero in the source",
         "x = 1\n\0\n",
         lambda outcome: bool(outcome.fault),
-        r"(SyntaxError|ValueError): source code string cannot contain null bytes",
+        r"null bytes|Line 2 has a character that is none: U\+0000",
     ),
 ]
 
@@ -1184,7 +1184,7 @@ ON_JUDGE = [
         def rms_norm(x, weight, eps):
             return np.zeros(x.shape)
         """,
-        "differ|off|expected|are not|is not",
+        WRONG,
     ),
     _on_judge(
         "a verdict from the grave",
@@ -1201,7 +1201,7 @@ ON_JUDGE = [
         def rms_norm(x, weight, eps):
             return np.zeros(x.shape)
         """,
-        "",
+        WRONG,
     ),
     _on_judge(
         "a thread that changes the judge while the code is at work",
@@ -1222,7 +1222,7 @@ ON_JUDGE = [
             changed.wait()
             return np.zeros(x.shape)
         """,
-        "",
+        WRONG,
     ),
     _on_judge(
         "the expected answer, in the frames above",
@@ -1267,7 +1267,7 @@ ON_JUDGE = [
         def rms_norm(x, weight, eps):
             return np.zeros(x.shape)
         """,
-        "",
+        WRONG,
     ),
     _on_judge(
         "another all in Python",
@@ -1279,7 +1279,7 @@ ON_JUDGE = [
         def rms_norm(x, weight, eps):
             return np.zeros(x.shape)
         """,
-        "",
+        WRONG,
     ),
     _on_judge(
         "another judge in the harness",
@@ -1351,7 +1351,7 @@ ON_JUDGE = [
         def rms_norm(x, weight, eps):
             return np.zeros(x.shape).view(Right)
         """,
-        "",
+        WRONG,
     ),
     _on_judge(
         "a pickle that runs where it is read",
@@ -1381,7 +1381,7 @@ ON_JUDGE = [
         def rms_norm(x, weight, eps):
             return Number(0.0)
         """,
-        "",
+        r"rms_norm returned 0\.0, not an array of shape \(1, 2\)",
     ),
 ]
 

@@ -17,6 +17,8 @@ from workers.sandbox import Box, SandboxLimits, Use
 
 KEY = "exercise-rmsnorm"
 HONEST = EXERCISES[KEY].solution
+# All but the check that asks llama.cpp, which takes its time outside of the sandbox.
+CHECKS = [check for check in EXERCISES[KEY].checks if check.name != "Inside the model"]
 
 
 def by_name(attack: Attack) -> str:
@@ -83,7 +85,7 @@ def test_without_a_sandbox_it_works(attack: Attack, home: Path) -> None:
 def test_in_the_sandbox_it_fails_by_name(
     attack: Attack, spaces: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    exercise = replace(EXERCISES[KEY], limits=attack.limits)
+    exercise = replace(EXERCISES[KEY], limits=attack.limits, checks=CHECKS)
     monkeypatch.setitem(EXERCISES, KEY, exercise)
 
     verdict = graded(KEY, attack.source)
@@ -91,7 +93,6 @@ def test_in_the_sandbox_it_fails_by_name(
     assert not verdict.passed
     failure = first_failure(verdict)
     assert re.search(attack.says, failure.message), failure
-    print("SAID", attack.name, "|", failure.message, hit_of(verdict))
     if attack.line is not None:
         assert failure.line == attack.line
         assert f"Line {attack.line}" in failure.message
@@ -118,7 +119,3 @@ def test_the_naive_judge_tells_right_from_wrong_while_nobody_cheats(home: Path) 
 
     assert bare.naive(home, right).value is True
     assert bare.naive(home, right.replace("0.5", "0.4")).value is False
-
-
-def hit_of(v):
-    return [(u.name, u.used, u.limit) for u in v.limits if u.hit]

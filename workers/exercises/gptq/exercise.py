@@ -260,7 +260,7 @@ def feedback(student: Student, rng: np.random.Generator) -> None:
     bits, group, d = 3, int(rng.choice([8, 16])), 48
     h = damped(draw_inputs(rng, d, 8, 200)[0])
     u, inverse = factor(h), np.linalg.inv(h)
-    # Only in one row of some fifty does feedback push a weight beyond its grid: take such rows, too.
+    # In one row of some fifty feedback pushes a weight beyond its grid: take such rows, too.
     w = rng.standard_normal((800, d))
     beyond = compensated(w, u, bits, group, clipped=False)[0] != compensated(w, u, bits, group)[0]
     w = np.concatenate([w[beyond.any(axis=1)][:6], w[:20]])
@@ -364,7 +364,8 @@ def whole(student: Student, rng: np.random.Generator) -> None:
 
 def _entering(passages: activations.Tokens) -> Array:
     """The inputs of the query matrix, (n, d)."""
-    return activations.of_matrices(passages)[TENSOR].astype(np.float64)
+    inputs = activations.entering(passages)
+    return next(x for names, x in inputs.items() if TENSOR in names).astype(np.float64)
 
 
 def _must_be_better(got: float, rounded: float, allowed: float) -> None:
