@@ -12,7 +12,7 @@ from courses.markdown import MarkdownError
 from courses.models import Module, Skill
 from courses.rendering import Renderer
 from labs import kinds
-from labs.loading import HintFile, LabFile, check, save_lab
+from labs.loading import LabFile, check, save_lab
 from labs.models import Artifact, Hint, Lab, Run, WorkerHost
 
 
@@ -56,10 +56,6 @@ class LabAdminForm(forms.ModelForm):
                 skills=tuple(skill.key for skill in data["skills"]),
                 resource=resource.key if resource else None,
                 parameters=data["parameters"] or {},
-                hints=tuple(
-                    HintFile(text=hint.text, cost=hint.cost)
-                    for hint in (self.instance.hints.all() if self.instance.pk else ())
-                ),
             )
             check(self.content)
             Renderer.of_database().block(data["body"])

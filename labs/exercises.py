@@ -6,7 +6,7 @@ says its price before it is opened, and what was handed in before keeps the pric
 
 import contextlib
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -44,6 +44,12 @@ def of(lab: Lab) -> Exercise:
     return EXERCISES[lab.parameters["exercise"]]
 
 
+def draft_of(lab: Lab, student: User) -> Draft:
+    """The draft; the starter, as one that was never saved, where there is none."""
+    draft = Draft.objects.filter(lab=lab, student=student).first()
+    return draft or Draft(lab=lab, student=student, code=of(lab).starter, version=0)
+
+
 def keep_draft(lab: Lab, student: User, code: str, *, version: int, at: datetime) -> Draft:
     """Save what is in the editor. `version` is that of the draft it was made from, 0 for none.
 
@@ -64,13 +70,46 @@ def keep_draft(lab: Lab, student: User, code: str, *, version: int, at: datetime
     return draft
 
 
-def take_hint(lab: Lab, student: User, *, at: datetime) -> None:
-    """Open the next hint, if there is one; it costs from the next submission on."""
-    number = TakenHint.objects.filter(lab=lab, student=student).count() + 1
-    hint = Hint.objects.filter(lab=lab, number=number).first()
-    if hint is not None:
+@dataclass(frozen=True)
+class Help:
+    """The help that a student has taken: what hints cost, by number, and when they gave up."""
+
+    hints: dict[int, int]
+    given_up_at: datetime | None
+
+    @property
+    def counts_from(self) -> datetime | None:
+        """From when on submissions count again; None for who has not given up."""
+        return self.given_up_at and self.given_up_at + PAUSE
+
+    def pinned(self, at: datetime) -> dict[str, Any]:
+        """What a submission carries of it."""
+        return {
+            "hints": list(self.hints.values()),
+            "given_up": self.given_up_at is not None,
+            "practice": self.counts_from is not None and at < self.counts_from,
+        }
+
+    def next_of(self, hints: Iterable[Hint]) -> Hint | None:
+        return next((hint for hint in hints if hint.number not in self.hints), None)
+
+
+def help_of(lab: Lab, student: User) -> Help:
+    taken = TakenHint.objects.filter(lab=lab, student=student).values_list("number", "cost")
+    given_up = GivenUp.objects.filter(lab=lab, student=student).first()
+    return Help(dict(taken), given_up.at if given_up else None)
+
+
+def take_hint(lab: Lab, student: User, number: int, *, at: datetime) -> None:
+    """Open the hint of this number if it is the next; it costs from the next submission on.
+
+    A second click on one offer asks for the same number, and so never buys another hint.
+    """
+    taken = help_of(lab, student)
+    hint = taken.next_of(lab.hints.all())
+    if hint is not None and hint.number == number:
         # What is free to see, after a pass or the solution, costs nothing any more.
-        free = has_passed(lab, student) or has_given_up(lab, student)
+        free = taken.given_up_at is not None or has_passed(lab, student)
         TakenHint.objects.get_or_create(
             lab=lab,
             student=student,
@@ -90,16 +129,12 @@ def has_passed(lab: Lab, student: User) -> bool:
     return Evidence.objects.filter(student=student, activity=lab.activity_id, passed=True).exists()
 
 
-def has_given_up(lab: Lab, student: User) -> bool:
-    return GivenUp.objects.filter(lab=lab, student=student).exists()
-
-
 def submit(
     lab: Lab, *, student: User, code: str, key: uuid.UUID, at: datetime, version: int
 ) -> Run:
     """Hand the code in: keep it as the draft and make the run that judges it.
 
-    Raises QuotaExceededError and NoSandboxError.
+    `key` is that of the page it came from. Raises QuotaExceededError and NoSandboxError.
     """
     # Where another window has saved since, the draft stays its, and the run keeps this code.
     with contextlib.suppress(StaleDraftError):
@@ -114,21 +149,11 @@ def submit(
         student=student,
         draw=runs.current_draw(lab, student),
         prediction={},
-        choices={"code": code, **_help_taken(lab, student, at=at)},
-        key=key,
+        choices={"code": code, **help_of(lab, student).pinned(at)},
+        # One went back to the page, or its answer was lost: other code is another submission.
+        key=uuid.uuid5(key, code),
         at=at,
     )
-
-
-def _help_taken(lab: Lab, student: User, *, at: datetime) -> dict[str, Any]:
-    """What a submission pins about the help that came before it."""
-    hints = TakenHint.objects.filter(lab=lab, student=student).values_list("cost", flat=True)
-    given_up = GivenUp.objects.filter(lab=lab, student=student).first()
-    return {
-        "hints": list(hints),
-        "given_up": given_up is not None,
-        "practice": given_up is not None and at < given_up.at + PAUSE,
-    }
 
 
 @dataclass(frozen=True)
@@ -160,6 +185,18 @@ class Desk:
     workers: int
     parts: list["Rung"]
 
+    @property
+    def worth(self) -> int:
+        """What a submission counts for after the help so far, in percent of its points."""
+        return 100 - self.cost
+
+
+# What of an exercise and its reading the ladder shows, without their long texts.
+RUNG = (
+    *("key", "kind", "number", "title", "question", "minutes", "activity_id"),
+    *("resource__key", "resource__title"),
+)
+
 
 @dataclass(frozen=True)
 class Rung:
@@ -171,38 +208,48 @@ class Rung:
     best: float | None
 
 
-def desk(lab: Lab, student: User, *, at: datetime, data: Mapping[str, Any] | None = None) -> Desk:
-    """The desk as a student finds it, or with what they handed in."""
+def desk(
+    lab: Lab,
+    student: User,
+    *,
+    at: datetime,
+    handed_in: CodeForm | None = None,
+    version: int = 0,
+) -> Desk:
+    """The desk as a student finds it; or with what they handed in, validated.
+
+    `version` is then that of the draft which what they handed in was made from.
+    """
     exercise = of(lab)
-    draft = Draft.objects.filter(lab=lab, student=student).first()
-    help_taken = _help_taken(lab, student, at=at)
-    taken = len(help_taken["hints"])
+    draft = draft_of(lab, student)
+    if handed_in is None or handed_in.cleaned_data.get("code") == draft.code:
+        # Only who has its code before them may go on from the draft: otherwise the next save
+        # would write over what another window has saved.
+        version = draft.version
+    taken = help_of(lab, student)
+    pinned = taken.pinned(at)
     hints = list(lab.hints.all())
-    given_up = GivenUp.objects.filter(lab=lab, student=student).first()
     passed = has_passed(lab, student)
-    shown = passed or given_up is not None
-    initial = draft.code if draft else exercise.starter
+    shown = passed or taken.given_up_at is not None
     return Desk(
         exercise=exercise,
-        code=CodeForm(data, initial={"code": initial}, parameters=lab.parameters, drawn={}),
-        version=draft.version if draft else 0,
-        saved_at=draft.saved_at if draft else None,
+        code=handed_in
+        or CodeForm(initial={"code": draft.code}, parameters=lab.parameters, drawn={}),
+        version=version,
+        saved_at=draft.saved_at,
         key=uuid.uuid4(),
         hints=[
-            OpenHint(hint.number, cost, hint.text_html)
-            for hint, cost in zip(hints, help_taken["hints"], strict=False)
+            OpenHint(hint.number, taken.hints[hint.number], hint.text_html)
+            for hint in hints
+            if hint.number in taken.hints
         ],
-        next_hint=hints[taken] if taken < len(hints) else None,
-        cost=cost(help_taken),
-        given_up_at=given_up.at if given_up else None,
-        counts_from=given_up.at + PAUSE if given_up and help_taken["practice"] else None,
+        next_hint=taken.next_of(hints),
+        cost=cost(pinned),
+        given_up_at=taken.given_up_at,
+        counts_from=taken.counts_from if pinned["practice"] else None,
         passed=passed,
         solution=exercise.solution if shown else "",
-        past=list(
-            Run.objects.owned_by(student)
-            .filter(lab=lab)
-            .defer("result", "grade_detail", "choices")[:10]
-        ),
+        past=list(Run.objects.owned_by(student).filter(lab=lab).in_lists()[:10]),
         workers=runs.workers_online(lab, at=at),
         parts=_parts(exercise, student),
     )
@@ -210,9 +257,9 @@ def desk(lab: Lab, student: User, *, at: datetime, data: Mapping[str, Any] | Non
 
 def ladder(student: User) -> list[Rung]:
     """Every exercise from the lowest rung, with how the student stands. Two queries."""
-    labs = Lab.objects.visible_to(student).exercises().select_related("resource", "activity")
+    labs = Lab.objects.visible_to(student).exercises().select_related("resource")
     tried = _tried(student)
-    return [_rung(lab, tried) for lab in labs.order_by("number")]
+    return [_rung(lab, tried) for lab in labs.only(*RUNG).order_by("number")]
 
 
 def _tried(student: User) -> dict[int, dict[str, Any]]:
@@ -236,13 +283,17 @@ def _parts(exercise: Exercise, student: User) -> list[Rung]:
     if not exercise.parts:
         return []
     keys = [key for _, key in exercise.parts]
-    labs = {lab.key: lab for lab in Lab.objects.visible_to(student).filter(key__in=keys)}
+    visible = Lab.objects.visible_to(student).select_related("resource").only(*RUNG)
+    labs = {lab.key: lab for lab in visible.filter(key__in=keys)}
     tried = _tried(student)
     return [_rung(labs[key], tried) for key in dict.fromkeys(keys) if key in labs]
 
 
 def assembled(lab: Lab, student: User) -> str:
-    """The starter with the student's own last passing answers to the earlier rungs put in."""
+    """The starter with the student's own last passing answers to the earlier rungs put in.
+
+    Raises ValueError where one of them cannot be taken apart.
+    """
     exercise = of(lab)
     passing = (
         Run.objects.owned_by(student)
@@ -250,4 +301,4 @@ def assembled(lab: Lab, student: User) -> str:
         .order_by("created_at")
     )
     answers = {key: choices["code"] for key, choices in passing.values_list("lab__key", "choices")}
-    return assemble(answers, exercise.starter)
+    return assemble(answers, exercise.starter, owners=dict(exercise.parts))

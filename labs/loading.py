@@ -1,5 +1,6 @@
 """Loading labs and exercises from their files, with the machinery of the course's others."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,20 +81,24 @@ def _save(document: Document, content: LabFile, renderer: Renderer, *, again: bo
                 ("key",),
             )
         module = Module.objects.get(key=document.path.parent.parent.name)
-        save_lab(
+        lab = save_lab(
             content=content,
             body=document.body,
             module=module,
             digest=current,
             renderer=renderer,
         )
+        _save_hints(lab, content.hints, renderer)
     return True
 
 
 def save_lab(
     *, content: LabFile, body: str, module: Module, digest: str, renderer: Renderer
 ) -> Lab:
-    """Create or update a lab with its activity. Raises MistakeError and MarkdownError."""
+    """Create or update a lab with its activity, all but its hints.
+
+    Raises MistakeError and MarkdownError.
+    """
     parameters = check(content)
     resource = _resource(content)
     own = renderer.fresh()
@@ -125,15 +130,19 @@ def save_lab(
             "retired": False,
         },
     )
-    for number, hint in enumerate(content.hints, 1):
+    own.mention(title=str(lab), url=activity.url)
+    return lab
+
+
+def _save_hints(lab: Lab, hints: Sequence[HintFile], renderer: Renderer) -> None:
+    for number, hint in enumerate(hints, 1):
+        html = renderer.fresh().block(hint.text)
         Hint.objects.update_or_create(
             lab=lab,
             number=number,
-            defaults={"text": hint.text, "text_html": own.block(hint.text), "cost": hint.cost},
+            defaults={"text": hint.text, "text_html": html, "cost": hint.cost},
         )
-    lab.hints.filter(number__gt=len(content.hints)).delete()
-    own.mention(title=str(lab), url=activity.url)
-    return lab
+    lab.hints.filter(number__gt=len(hints)).delete()
 
 
 def check(content: LabFile) -> dict[str, Any]:

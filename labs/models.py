@@ -55,6 +55,10 @@ class LabQuerySet(models.QuerySet["Lab"]):
         """Those in which a student writes code: the rungs of the ladder, from the lowest."""
         return self.filter(activity__kind="exercise")
 
+    def without_exercises(self) -> "LabQuerySet":
+        """Those of the narrower sense, where one predicts: help and its price are exercises'."""
+        return self.exclude(activity__kind="exercise")
+
 
 class Lab(models.Model):
     """A lab of the course, loaded from its file; or an exercise, whose work is to run code."""
@@ -198,6 +202,12 @@ class RunQuerySet(OwnedQuerySet["Run"]):
     def counted(self) -> "RunQuerySet":
         """Runs that count towards a quota: those that failed through our fault do not."""
         return self.exclude(fault=Fault.OURS)
+
+    def in_lists(self) -> "RunQuerySet":
+        """As a list shows them, with their labs: what is long stays in the database."""
+        return self.select_related("lab").defer(
+            *("result", "grade_detail", "choices", "lab__body", "lab__body_html")
+        )
 
     def handed_over(self) -> "RunQuerySet":
         """Runs that are outside the database: in the broker, or with a worker."""

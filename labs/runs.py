@@ -40,12 +40,15 @@ class OtherDrawError(Exception):
 def current_draw(lab: Lab, student: User) -> Draw:
     """The draw the student is on, not yet saved where it is new.
 
-    A draw is used up by a run that succeeded on it; until then its prediction stands. The seed
-    follows from lab, student and number, so looking at the page twice shows the same values.
+    A draw is used up by a run that succeeded on it; until then its prediction stands. A secret
+    draw is used up by any run, for a run's record tells it, be it cancelled. The seed follows from
+    lab, student and number, so looking at the page twice shows the same values.
     """
+    kind = kinds.REGISTRY[lab.kind]
+    using_up = None if kind.secret_draw else Q(runs__state=State.SUCCEEDED)
     last = (
         Draw.objects.filter(lab=lab, student=student)
-        .annotate(done=Count("runs", filter=Q(runs__state=State.SUCCEEDED)))
+        .annotate(done=Count("runs", filter=using_up))
         .order_by("number")
         .last()
     )
@@ -53,7 +56,7 @@ def current_draw(lab: Lab, student: User) -> Draw:
         return last
     number = last.number + 1 if last else 1
     seed = random.Random(f"{settings.SECRET_KEY}:{lab.key}:{student.pk}:{number}").getrandbits(53)
-    values = kinds.REGISTRY[lab.kind].draw(lab.parameters, random.Random(seed))
+    values = kind.draw(lab.parameters, random.Random(seed))
     return Draw(
         lab=lab,
         student=student,

@@ -36,11 +36,13 @@ class Grade:
     """The points of a run; a pure function of prediction, conclusion and result.
 
     `cost` is the share of the points that help has cost; it never decides whether a run passes.
+    `complete` says that what earns no points, and is needed all the same, is there.
     """
 
     parts: tuple[Part, ...]
     pass_mark: float
     cost: float = 0.0
+    complete: bool = True
 
     @property
     def share(self) -> float:
@@ -55,7 +57,7 @@ class Grade:
 
     @property
     def passed(self) -> bool:
-        return self.share >= self.pass_mark
+        return self.complete and self.share >= self.pass_mark
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,8 @@ class LabKind(ABC):
     engine: ClassVar[str]
     lane: ClassVar[str]
     limits: ClassVar[Limits]
+    # Whether a draw must not be known before the run on it is made.
+    secret_draw: ClassVar[bool] = False
     parameters: ClassVar[type[Parameters]] = Parameters
     # Asked before the run and locked with it.
     prediction_form: ClassVar[type[LabForm]] = LabForm

@@ -62,6 +62,8 @@ class Code(LabKind):
     lane = "code"
     # The sandbox has limits of its own, one set an exercise; these are for what judges.
     limits = Limits(seconds=120, memory_mib=2048)
+    # Who has the seed can work out beforehand all that the checks expect.
+    secret_draw = True
     parameters = CodeParameters
     choices_form = CodeForm
 
@@ -97,8 +99,12 @@ class Code(LabKind):
             )
             for check in result["checks"]
         )
-        # Loading earns no points, and nothing is earned without it.
-        return Grade(parts, pass_mark=PASS_MARK, cost=cost(work.choices) / 100)
+        return Grade(
+            parts,
+            pass_mark=PASS_MARK,
+            cost=cost(work.choices) / 100,
+            complete=result["passed"],  # loading earns no points, and nothing passes without it
+        )
 
     def charts(self, work: Work, result: Values) -> list[Chart]:
         """Where each wrong answer is off."""
@@ -119,7 +125,7 @@ def _errors(number: int, check: Values) -> Chart:
     plot = check["plot"]
     places = list(range(len(plot["errors"])))
     # A logarithm knows no zero: what is exactly right is drawn at the foot.
-    floor = min([plot["allowed"], *(e for e in plot["errors"] if e > 0)], default=1e-12) / 10
+    floor = min(value for value in (plot["allowed"], *plot["errors"]) if value > 0) / 10
     drawn = [max(error, floor) for error in plot["errors"]]
     allowed = [max(plot["allowed"], floor)] * len(places)
     return Chart(

@@ -7,6 +7,7 @@ from django.db import transaction
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from labs import broker, exercises, report, runs
@@ -14,6 +15,12 @@ from labs.exercises import Desk, NoSandboxError, StaleDraftError
 from labs.kinds.code import CodeForm
 from labs.models import Lab, Run
 from people.requests import SignedInRequest
+
+# Long texts that no page of an exercise shows.
+UNSEEN = (
+    "body",
+    *(f"resource__{name}" for name in ("why", "body", "body_html", "data", "html", "near")),
+)
 
 
 @login_required
@@ -30,6 +37,7 @@ def ladder(request: SignedInRequest) -> HttpResponse:
 
 @login_required
 @require_GET
+@never_cache  # who comes back to the page shall find the latest draft, and its version
 def exercise(request: SignedInRequest, key: str) -> HttpResponse:
     lab = _exercise(request, key)
     desk = exercises.desk(lab, request.user, at=timezone.now())
@@ -41,27 +49,28 @@ def exercise(request: SignedInRequest, key: str) -> HttpResponse:
 def submit(request: SignedInRequest, key: str) -> HttpResponse:
     """Hand code in. The answer to htmx is what changes; to a plain form it is the whole page."""
     lab = _exercise(request, key)
-    desk = exercises.desk(lab, request.user, at=timezone.now(), data=request.POST)
-    if desk.code.is_valid():
+    form = CodeForm(request.POST, parameters=lab.parameters, drawn={})
+    version = _whole(request.POST.get("version", ""))
+    if form.is_valid():
         try:
             run = exercises.submit(
                 lab,
                 student=request.user,
-                code=desk.code.cleaned_data["code"],
+                code=form.cleaned_data["code"],
                 key=_uuid(request.POST.get("key", "")),
-                version=_whole(request.POST.get("version", "")),
+                version=version,
                 at=timezone.now(),
             )
         except (runs.QuotaExceededError, NoSandboxError) as error:
-            desk.code.add_error(None, str(error))
+            form.add_error(None, str(error))
         else:
             transaction.on_commit(lambda: broker.hand_over(run.lane))
             if not _is_htmx(request):
                 return redirect(lab)
-            desk = exercises.desk(lab, request.user, at=timezone.now())
+    desk = exercises.desk(lab, request.user, at=timezone.now(), handed_in=form, version=version)
     if _is_htmx(request):
         # htmx shows no answer that has an error's status.
-        return render(request, "labs/_judged.html", _page(request, lab, desk))
+        return render(request, "labs/_judged.html", _page(request, lab, desk) | {"alone": True})
     return render(request, "labs/exercise.html", _page(request, lab, desk), status=422)
 
 
@@ -91,7 +100,8 @@ def draft(request: SignedInRequest, key: str) -> JsonResponse:
 @require_POST
 def hint(request: SignedInRequest, key: str) -> HttpResponse:
     lab = _exercise(request, key)
-    exercises.take_hint(lab, request.user, at=timezone.now())
+    number = _whole(request.POST.get("number", ""))
+    exercises.take_hint(lab, request.user, number, at=timezone.now())
     if not _is_htmx(request):
         return redirect(lab)
     desk = exercises.desk(lab, request.user, at=timezone.now())
@@ -111,7 +121,11 @@ def give_up(request: SignedInRequest, key: str) -> HttpResponse:
 def assembled(request: SignedInRequest, key: str) -> HttpResponse:
     """The starter with the student's earlier answers in it, for the editor to take in."""
     lab = _exercise(request, key)
-    return HttpResponse(exercises.assembled(lab, request.user), content_type="text/x-python")
+    try:
+        code = exercises.assembled(lab, request.user)
+    except ValueError as error:
+        return HttpResponse(str(error), status=422, content_type="text/plain; charset=utf-8")
+    return HttpResponse(code, content_type="text/x-python; charset=utf-8")
 
 
 @login_required
@@ -119,10 +133,9 @@ def assembled(request: SignedInRequest, key: str) -> HttpResponse:
 def download(request: SignedInRequest, key: str) -> HttpResponse:
     """The code as it was last saved, to go on with at home."""
     lab = _exercise(request, key)
-    desk = exercises.desk(lab, request.user, at=timezone.now())
     name = f"{lab.key.replace('-', '_')}.py"
     return HttpResponse(
-        desk.code.initial["code"],
+        exercises.draft_of(lab, request.user).code,
         content_type="text/x-python; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
@@ -133,18 +146,19 @@ def _is_htmx(request: SignedInRequest) -> bool:
 
 
 def _exercise(request: SignedInRequest, key: str) -> Lab:
-    visible = Lab.objects.visible_to(request.user).exercises()
-    return get_object_or_404(visible.select_related("resource", "activity__module"), key=key)
+    visible = Lab.objects.visible_to(request.user).exercises().select_related("resource")
+    return get_object_or_404(visible.defer(*UNSEEN), key=key)
 
 
 def _page(request: SignedInRequest, lab: Lab, desk: Desk) -> dict[str, object]:
     """The desk with the student's last submission and the report on it."""
-    run = Run.objects.owned_by(request.user).filter(lab=lab).first()
-    context = {"lab": lab, "desk": desk, "run": run, "is_htmx": _is_htmx(request)}
+    mine = Run.objects.owned_by(request.user).select_related("draw__prediction")
+    run = mine.filter(lab=lab).first()
+    context: dict[str, object] = {"lab": lab, "desk": desk, "run": run}
     if run is None:
         return context
     run.lab = lab
-    return {**context, "report": report.of(run, request.user)}
+    return context | {"report": report.of(run, request.user)}
 
 
 def _uuid(text: str) -> uuid.UUID:

@@ -15,18 +15,14 @@ from people.requests import SignedInRequest
 @login_required
 @require_GET
 def lab(request: SignedInRequest, key: str) -> HttpResponse:
-    lab = get_object_or_404(
-        Lab.objects.visible_to(request.user).select_related("resource", "activity"), key=key
-    )
+    lab = _lab(request, key)
     return render(request, "labs/lab.html", {"lab": lab, "sheet": sheet.blank(lab, request.user)})
 
 
 @login_required
 @require_POST
 def start(request: SignedInRequest, key: str) -> HttpResponse:
-    lab = get_object_or_404(
-        Lab.objects.visible_to(request.user).select_related("resource", "activity"), key=key
-    )
+    lab = _lab(request, key)
     paper = sheet.filled(lab, request.user, request.POST)
     if paper.is_valid():
         try:
@@ -46,3 +42,8 @@ def start(request: SignedInRequest, key: str) -> HttpResponse:
             transaction.on_commit(lambda: broker.hand_over(run.lane))
             return redirect(run)
     return render(request, "labs/lab.html", {"lab": lab, "sheet": paper}, status=422)
+
+
+def _lab(request: SignedInRequest, key: str) -> Lab:
+    labs = Lab.objects.visible_to(request.user).without_exercises()
+    return get_object_or_404(labs.select_related("resource", "activity"), key=key)

@@ -34,33 +34,36 @@ GLANCE_MS = 2000
 @login_required
 @require_GET
 def history(request: SignedInRequest) -> HttpResponse:
-    mine = (
-        Run.objects.owned_by(request.user)
-        .select_related("lab")
-        .defer("result", "grade_detail", "choices")
+    page = Paginator(Run.objects.owned_by(request.user).in_lists(), 25).get_page(
+        request.GET.get("page")
     )
-    page = Paginator(mine, 25).get_page(request.GET.get("page"))
     return render(request, "labs/history.html", {"page": page})
 
 
 @login_required
 @require_GET
 def run(request: SignedInRequest, pk: int) -> HttpResponse:
-    return _show(request, pk, "labs/run.html")
+    return _show(request, _visible(request, pk), "labs/run.html")
 
 
 @login_required
 @require_GET
 def state(request: SignedInRequest, pk: int) -> HttpResponse:
     """The part of the run page that changes."""
-    return _show(request, pk, "labs/_run.html")
+    run = _visible(request, pk)
+    response = _show(request, run, "labs/_run.html")
+    if run.is_final:
+        # What stands beside it on an exercise's page may show more now.
+        response.headers["HX-Trigger"] = "judged"
+    return response
 
 
-def _show(request: SignedInRequest, pk: int, template: str) -> HttpResponse:
-    run = get_object_or_404(
-        Run.objects.visible_to(request.user).select_related("lab", "student", "draw__prediction"),
-        pk=pk,
-    )
+def _visible(request: SignedInRequest, pk: int) -> Run:
+    runs = Run.objects.visible_to(request.user)
+    return get_object_or_404(runs.select_related("lab", "student", "draw__prediction"), pk=pk)
+
+
+def _show(request: SignedInRequest, run: Run, template: str) -> HttpResponse:
     return render(request, template, {"run": run, "report": report.of(run, request.user)})
 
 
@@ -147,7 +150,7 @@ def _glance(request: HttpRequest, pk: int, attempt: int) -> dict[str, object] | 
     It gives the database connection back: a hundred open streams must not hold a hundred.
     """
     try:
-        run = Run.objects.visible_to(request.user).filter(pk=pk).first()
+        run = Run.objects.in_lists().visible_to(request.user).filter(pk=pk).first()
         if run is None:
             return None
         over = run.is_final or run.events_attempt != attempt

@@ -28,7 +28,6 @@ def home(request: HttpRequest) -> HttpResponse:
     )
     way = pitfalls.Way.of(found, open_attempt=attempt)
     latest = next(iter(found.record.places), None)
-    runs = Run.objects.owned_by(request.user).select_related("lab")
     return render(
         request,
         "campus/home.html",
@@ -38,6 +37,6 @@ def home(request: HttpRequest) -> HttpResponse:
             "step": found.step(open_attempt=attempt),
             "nudge": pitfalls.prompt(request.user, way.signs(timezone.now())),
             "schedule": found.schedule(on=timezone.localdate()),
-            "runs": runs.defer("result", "grade_detail")[:RECENT_RUNS],
+            "runs": Run.objects.owned_by(request.user).in_lists()[:RECENT_RUNS],
         },
     )

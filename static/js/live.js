@@ -23,6 +23,7 @@ const RETRY_MS = 2000;
 class Live {
   constructor(element) {
     this.element = element;
+    this.place = element.closest("#run");
     this.after = element.dataset.after;
     this.series = new Map();
     for (const token of read("live-tokens")) this.showCandidates(token);
@@ -70,7 +71,7 @@ class Live {
   begin() {
     this.element.dataset.started = new Date().toISOString();
     this.part("waiting").textContent = "";
-    const badge = document.querySelector("#run .badge");
+    const badge = this.place.querySelector(".badge");
     badge.className = "badge running";
     badge.textContent = "Running";
   }
@@ -151,12 +152,16 @@ class Live {
     this.part("elapsed").textContent = `${seconds} s so far.`;
   }
 
-  async renew() {
+  end() {
     this.over = true;
     this.close();
     clearInterval(this.timer);
     clearTimeout(this.drawing);
-    const into = { target: "#run", swap: "innerHTML" };
+  }
+
+  async renew() {
+    this.end();
+    const into = { target: this.place, swap: "innerHTML" };
     await htmx.ajax("GET", this.element.dataset.state, into).catch(() => {});
     // Still there: the server did not answer. It may be starting again.
     if (this.element.isConnected) setTimeout(() => this.renew(), RETRY_MS);
@@ -245,7 +250,10 @@ let live;
 function find() {
   for (const word of document.querySelectorAll(".token[data-p]")) shade(word, word.dataset.p);
   const element = document.querySelector("[data-live]");
-  if (element && element !== live?.element) live = new Live(element);
+  if (element === live?.element) return;
+  // Another submission has taken its place on the page.
+  live?.end();
+  live = element ? new Live(element) : undefined;
 }
 
 find();

@@ -1,5 +1,6 @@
 """What students do at an exercise: drafts, submissions, hints, giving up, the ladder."""
 
+import re
 import uuid
 from collections.abc import Callable
 from dataclasses import asdict
@@ -10,9 +11,10 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from courses.models import Evidence
+from courses.models import Activity, Evidence
 from labs import exercises, runs
-from labs.models import Draft, GivenUp, Lab, Lane, Run, State, TakenHint, WorkerHost
+from labs.kinds import REGISTRY
+from labs.models import Draft, GivenUp, Hint, Lab, Lane, Run, State, TakenHint, WorkerHost
 from people.models import User
 from tests.labs.conftest import KEY, PAGE
 from tests.workers.exercises.grading import graded
@@ -57,6 +59,10 @@ def hand_in(client: Client, code: str, **more: Any) -> Any:
 
 def save(client: Client, code: str, version: int) -> Any:
     return client.post(f"{PAGE}draft/", {"code": code, "version": version})
+
+
+def take_hint(client: Client, number: int) -> Any:
+    return client.post(f"{PAGE}hint/", {"number": number})
 
 
 def test_ada_finds_the_starter_and_later_her_draft(
@@ -198,13 +204,13 @@ def test_hints_cost_what_they_say_and_never_the_pass(
 ) -> None:
     client.force_login(ada)
     assert "Look at the axis." not in client.get(PAGE).content.decode()
-    client.post(f"{PAGE}hint/")
+    take_hint(client, 1)
     page = client.get(PAGE).content.decode()
     assert "Look at the axis." in page
     assert "Nearly all of it." not in page
     assert "Help has cost 10 %" in page
 
-    client.post(f"{PAGE}hint/")
+    take_hint(client, 2)
     run = judged(ada, RIGHT)
     assert run.grade == pytest.approx(0.7)
     evidence = Evidence.objects.get(student=ada)
@@ -217,7 +223,7 @@ def test_a_hint_taken_later_costs_nothing_of_what_was_handed_in_before(
 ) -> None:
     run = judged(ada, WRONG)
     before = run.grade
-    exercises.take_hint(exercise, ada, at=timezone.now())
+    exercises.take_hint(exercise, ada, 1, at=timezone.now())
     run.refresh_from_db()
 
     assert run.grade == before
@@ -226,15 +232,15 @@ def test_a_hint_taken_later_costs_nothing_of_what_was_handed_in_before(
 
 def test_after_a_pass_hints_are_free(exercise: Lab, judged: Callable[..., Run], ada: User) -> None:
     judged(ada, RIGHT)
-    exercises.take_hint(exercise, ada, at=timezone.now())
+    exercises.take_hint(exercise, ada, 1, at=timezone.now())
 
     assert TakenHint.objects.get(student=ada).cost == 0
 
 
 def test_beyond_the_last_hint_there_is_none(client: Client, exercise: Lab, ada: User) -> None:
     client.force_login(ada)
-    for _ in range(4):
-        client.post(f"{PAGE}hint/")
+    for number in range(1, 5):
+        take_hint(client, number)
 
     assert TakenHint.objects.filter(student=ada).count() == 2
     assert "Those are all the hints." in client.get(PAGE).content.decode()
@@ -269,14 +275,20 @@ def test_who_has_passed_cannot_give_up(
     assert not GivenUp.objects.exists()
 
 
-def test_every_submission_is_drawn_anew(
-    exercise: Lab, judged: Callable[..., Run], ada: User
+def test_every_submission_is_drawn_anew_be_the_one_before_cancelled(
+    client: Client, exercise: Lab, sandbox_online: WorkerHost, ada: User
 ) -> None:
-    first, second = judged(ada, WRONG), judged(ada, WRONG)
+    """Or one could hand in, cancel, read the seed in run.json, and prepare for its draws."""
+    client.force_login(ada)
+    hand_in(client, WRONG)
+    cancelled = Run.objects.get()
+    client.post(f"/runs/{cancelled.pk}/cancel/")
+    seed = client.get(f"/runs/{cancelled.pk}/run.json").json()["drawn"]["seed"]
 
-    assert first.draw is not None
-    assert second.draw is not None
-    assert first.draw.values["seed"] != second.draw.values["seed"]
+    hand_in(client, WRONG)
+    (next_run,) = Run.objects.exclude(pk=cancelled.pk)
+    assert next_run.draw is not None
+    assert next_run.draw.values["seed"] != seed
 
 
 def test_an_instructor_sees_the_code_of_her_cohort_and_a_stranger_does_not(
@@ -346,7 +358,247 @@ def test_a_page_takes_few_queries(
     for _ in range(3):
         judged(ada, WRONG)
     client.force_login(ada)
-    with django_assert_max_num_queries(16):
+    with django_assert_max_num_queries(12):
         client.get(PAGE)
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(4):
         client.get("/ladder/")
+    with django_assert_max_num_queries(4):
+        client.get(f"{PAGE}answer.py")
+
+
+@pytest.mark.parametrize("path", ["/", "/runs/", "/ladder/"])
+def test_a_list_reads_no_long_texts(
+    client: Client,
+    exercise: Lab,
+    judged: Callable[..., Run],
+    ada: User,
+    django_assert_max_num_queries: Any,
+    path: str,
+) -> None:
+    """Twenty-five runs with their code, results and labs' texts are megabytes."""
+    judged(ada, WRONG)
+    client.force_login(ada)
+    with django_assert_max_num_queries(40) as queries:
+        client.get(path)
+    read = [query["sql"] for query in queries if '"labs_' in query["sql"]]
+    assert not [sql for sql in read if re.search(r'"(choices|result|body|body_html)"', sql)]
+
+
+def test_the_pages_of_labs_take_no_code_past_the_price_of_help(
+    client: Client, exercise: Lab, sandbox_online: WorkerHost, ada: User
+) -> None:
+    client.force_login(ada)
+    client.post(f"{PAGE}give-up/")
+    form = {"choices-code": RIGHT, "key": str(uuid.uuid4())}
+
+    assert client.get(f"/labs/{KEY}/").status_code == 404
+    assert client.post(f"/labs/{KEY}/runs/", form).status_code == 404
+    assert not Run.objects.exists()
+
+
+def test_who_goes_back_and_hands_other_code_in_makes_another_submission(
+    client: Client, exercise: Lab, sandbox_online: WorkerHost, ada: User
+) -> None:
+    client.force_login(ada)
+    key = str(uuid.uuid4())  # a page that comes from the browser's cache has its old one
+    hand_in(client, WRONG, key=key)
+    hand_in(client, RIGHT, key=key)
+
+    assert {run.choices["code"] for run in Run.objects.all()} == {WRONG, RIGHT}
+    # And the page is not kept, or it would show an old draft.
+    assert "no-store" in client.get(PAGE).headers["Cache-Control"]
+
+
+def test_a_stale_window_hands_in_and_still_writes_over_nothing_unseen(
+    client: Client, exercise: Lab, sandbox_online: WorkerHost, ada: User
+) -> None:
+    client.force_login(ada)
+    save(client, "old = 1", 0)
+    save(client, "another window's = 2", 1)
+    answer = client.post(
+        f"{PAGE}submissions/",
+        {"code": WRONG, "key": str(uuid.uuid4()), "version": "1"},
+        headers={"HX-Request": "true"},
+    )
+
+    assert Run.objects.get().choices["code"] == WRONG
+    assert Draft.objects.get().code == "another window's = 2"
+    assert answer.context["desk"].version == 1
+    assert save(client, WRONG, answer.context["desk"].version).status_code == 409
+
+
+def test_after_a_refused_submission_one_saves_on_without_a_conflict(
+    client: Client, exercise: Lab, ada: User
+) -> None:
+    """No worker is there: the code is kept as the draft, and the page has to know its version."""
+    client.force_login(ada)
+    save(client, "x = 1", 0)
+    answer = client.post(
+        f"{PAGE}submissions/",
+        {"code": "x = 2", "key": str(uuid.uuid4()), "version": "1"},
+        headers={"HX-Request": "true"},
+    )
+
+    assert "No worker with a sandbox" in answer.content.decode()
+    assert 'name="version" value="2"' in answer.content.decode()
+    assert save(client, "x = 3", 2).json() == {"version": 3}
+
+
+def test_the_page_read_again_after_a_verdict_renews_no_version(
+    client: Client, exercise: Lab, ada: User
+) -> None:
+    """What htmx takes from it is help and submissions; the editor still holds what it held."""
+    client.force_login(ada)
+    page = client.get(PAGE, headers={"HX-Request": "true"}).content.decode()
+
+    assert "hx-swap-oob" not in page
+
+
+def test_a_page_hears_that_a_run_was_judged(
+    client: Client, exercise: Lab, judged: Callable[..., Run], ada: User
+) -> None:
+    client.force_login(ada)
+    hand_in(client, WRONG)
+    waiting = Run.objects.get()
+    assert "HX-Trigger" not in client.get(f"/runs/{waiting.pk}/state/").headers
+    done = judged(ada, RIGHT)
+
+    assert client.get(f"/runs/{done.pk}/state/").headers["HX-Trigger"] == "judged"
+
+
+def test_a_second_click_on_a_hint_buys_no_other(client: Client, exercise: Lab, ada: User) -> None:
+    client.force_login(ada)
+    take_hint(client, 1)
+    take_hint(client, 1)
+    take_hint(client, 3)
+
+    assert [hint.number for hint in TakenHint.objects.all()] == [1]
+    assert 'name="number" value="2"' in client.get(PAGE).content.decode()
+
+
+def test_hints_may_have_gaps_in_their_numbers(client: Client, exercise: Lab, ada: User) -> None:
+    """An admin has taken one out."""
+    client.force_login(ada)
+    take_hint(client, 1)
+    Hint.objects.create(lab=exercise, number=3, text="All.", text_html="<p>All.</p>", cost=30)
+    Hint.objects.filter(number=1).delete()
+    take_hint(client, 2)
+    take_hint(client, 3)
+
+    desk = client.get(PAGE).context["desk"]
+    assert [(hint.number, hint.cost) for hint in desk.hints] == [(2, 20), (3, 30)]
+    assert desk.cost == 60
+
+
+def test_practice_says_that_it_counts_nothing(
+    client: Client, exercise: Lab, judged: Callable[..., Run], ada: User
+) -> None:
+    client.force_login(ada)
+    client.post(f"{PAGE}give-up/")
+    for code in (WRONG, RIGHT):
+        judged(ada, code)
+        page = client.get(PAGE).content.decode()
+        assert "It was practice" in page
+        assert "this counts as" not in page
+
+
+def test_help_never_promises_more_than_it_gives(client: Client, exercise: Lab, ada: User) -> None:
+    client.force_login(ada)
+    take_hint(client, 1)
+    take_hint(client, 2)
+    client.post(f"{PAGE}give-up/")
+
+    # 10 and 20 for hints, 50 for the solution.
+    assert "for 20 % of the points" in client.get(PAGE).content.decode()
+
+
+def test_all_points_are_no_pass_where_the_code_does_not_load(
+    exercise: Lab, judged: Callable[..., Run], ada: User
+) -> None:
+    """Loading earns no points; a function that is not found may all the same be called."""
+    run = judged(ada, RIGHT)
+    assert run.result is not None
+    first, *others = run.result["checks"]
+    verdict = run.result | {"passed": False, "checks": [first | {"passed": False}, *others]}
+    grade = REGISTRY["code"].grade(runs.work_of(run), verdict)
+
+    assert grade.share == 1.0
+    assert not grade.passed
+
+
+def test_an_error_plot_has_room_where_nothing_is_allowed(
+    exercise: Lab, judged: Callable[..., Run], ada: User
+) -> None:
+    run = judged(ada, WRONG)
+    assert run.result is not None
+    plot = {"along": "row", "errors": [0.0, 0.5], "allowed": 0.0}
+    checks = [check | {"plot": plot} for check in run.result["checks"][:1]]
+    (chart,) = REGISTRY["code"].charts(runs.work_of(run), {"checks": checks})
+
+    # A logarithm knows no zero.
+    assert all(y > 0 for trace in chart.traces for y in trace["y"])
+
+
+CAPSTONE = "exercise-forward-pass"
+
+
+@pytest.fixture
+def capstone(exercise: Lab) -> Lab:
+    activity = Activity.objects.create(
+        key=CAPSTONE, kind="exercise", title="Exercise 16", url=f"/exercises/{CAPSTONE}/"
+    )
+    return Lab.objects.create(
+        activity=activity,
+        key=CAPSTONE,
+        number=16,
+        title="A forward pass",
+        question="Are the logits llama.cpp's?",
+        kind="code",
+        parameters={"exercise": CAPSTONE},
+    )
+
+
+def passed(lab: Lab, student: User, code: str) -> Run:
+    """A submission that has passed, whatever its code."""
+    run = exercises.submit(
+        lab, student=student, code=code, key=uuid.uuid4(), at=timezone.now(), version=0
+    )
+    Run.objects.filter(pk=run.pk).update(
+        state=State.SUCCEEDED, finished_at=timezone.now(), result={"passed": True, "checks": []}
+    )
+    return run
+
+
+def test_the_capstone_takes_each_part_from_its_own_rung(
+    client: Client, capstone: Lab, exercise: Lab, sandbox_online: WorkerHost, ada: User
+) -> None:
+    """An answer may have a helper that is called as another rung's function is."""
+    swiglu = Lab.objects.create(
+        activity=Activity.objects.create(key="swiglu", kind="exercise", title="9", url="/9/"),
+        key="exercise-swiglu",
+        number=9,
+        title="SwiGLU",
+        question="?",
+        kind="code",
+        parameters={"exercise": "exercise-swiglu"},
+    )
+    helper = 'def rms_norm(x, weight, eps):\n    return "a helper of swiglu"\n'
+    passed(swiglu, ada, f"{helper}\n\n{EXERCISES['exercise-swiglu'].solution}")
+    passed(exercise, ada, RIGHT)
+    client.force_login(ada)
+
+    assembled = client.get(f"/exercises/{CAPSTONE}/assembled/").content.decode()
+    assert "def rms_norm(" in assembled.split("# From exercise-rmsnorm")[1].split("# From")[0]
+    page = client.get(f"/exercises/{CAPSTONE}/").content.decode()
+    assert "RMSNorm</a> (" in page
+
+
+def test_an_answer_that_cannot_be_taken_apart_is_named(
+    client: Client, capstone: Lab, exercise: Lab, sandbox_online: WorkerHost, ada: User
+) -> None:
+    passed(exercise, ada, "def rms_norm(:\n")
+    client.force_login(ada)
+    answer = client.get(f"/exercises/{CAPSTONE}/assembled/")
+
+    assert answer.status_code == 422
+    assert "exercise-rmsnorm" in answer.content.decode()

@@ -9,6 +9,7 @@ write its prose; `tests/workers/exercises` shows how its checks are tested.
 """
 
 from workers.exercises.attention.exercise import exercise as attention
+from workers.exercises.awq.exercise import exercise as awq
 from workers.exercises.base import Exercise
 from workers.exercises.build_flags.exercise import exercise as build_flags
 from workers.exercises.flash_attention.exercise import exercise as flash_attention
@@ -29,6 +30,7 @@ EXERCISES: dict[str, Exercise] = {
     exercise.key: exercise
     for exercise in (
         attention,
+        awq,
         build_flags,
         flash_attention,
         forward_pass,

@@ -191,10 +191,15 @@ class Answer:
         count = f", {wrong:,} of {error.size:,} values" if error.size > 1 else ""
         most = float(np.max(allowed))
         hint = _explained(got, expected, allowed, mistakes)
+        digits = ""
         if not hint and most < 1e-7:
-            hint = _rounded(got, expected, error)
+            if got.dtype in (np.float16, np.float32):
+                hint = f"Your result is {got.dtype}: keep the precision of what you are given."
+            elif _has_digits_of_float32(expected, error):
+                digits = " It is right to about seven digits, as many as float32 has."
         self.fail(
-            f"{self.function} is off by {error[place]:.3g}{where}{count}; {most:.3g} is allowed.",
+            f"{self.function} is off by {error[place]:.3g}{where}{count}; {most:.3g} is allowed."
+            f"{digits}",
             expected=f"{show(expected[place], like=got[place])}{where}",
             got=f"{show(got[place], like=expected[place])}{where}",
             hint=hint,
@@ -396,13 +401,10 @@ def _how_to_return(value: Any) -> str:
     return ""
 
 
-def _rounded(got: Array, expected: Array, error: Array) -> str:
-    """What to say of values that are right to the digits of float32 or float16, and no further."""
-    if got.dtype in (np.float16, np.float32):
-        return f"Your result is {got.dtype}: keep the precision of what you are given."
-    if 1e-9 < float(np.max(error)) / max(1e-30, float(np.max(np.abs(expected)))) < 5e-7:
-        return "It is right to about seven digits, as many as float32 has. Is a step in float32?"
-    return ""
+def _has_digits_of_float32(expected: Array, error: Array) -> bool:
+    """Whether the error is of the size that comes of a step in float32."""
+    largest = float(np.max(np.abs(expected)))
+    return 1e-9 * largest < float(np.max(error)) < 5e-7 * largest
 
 
 def _plot(error: Array, allowed: float, along: str) -> Plot:

@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import Any, NoReturn, Self
 
 from workers.sandbox import jail, seccomp, wire
-from workers.sandbox.gauge import Gauge, LimitName, Measured, Use, family
+from workers.sandbox.gauge import BYTES_A_FILE, Gauge, LimitName, Measured, Use, family
 from workers.sandbox.limits import MIB, SandboxLimits
 
 PIPE_BYTES = 1 << 20
@@ -303,9 +303,10 @@ class Box:
             self._over("Time", f"It ran into its time limit of {self.limits.wall_seconds:g} s.")
         if now >= self._looked + LOOK_SECONDS:
             self._look()
-            if self._measured.files > self.limits.files_mib * MIB:
-                fit = f"{self.limits.files_mib} MiB, the limit"
-                self._over("Files", f"Its files take more than {fit}; each counts as 1 KiB more.")
+            # The kernel bounds what is in files, and not how many there are.
+            made, fit = self._measured.entries, self.limits.files_mib * MIB // BYTES_A_FILE
+            if made > fit:
+                self._over("Files", f"It made {made:,} files; {fit:,} fit.")
         seconds = min(self._deadline - now, LOOK_SECONDS)
         return [key.data for key, _ in self._selector.select(seconds)]
 

@@ -17,7 +17,7 @@ from typing import Literal
 from workers.sandbox.limits import MIB, SandboxLimits
 
 TICKS = os.sysconf("SC_CLK_TCK")
-# What the kernel keeps of one file, link or directory, besides its contents and beyond any limit.
+# What the kernel keeps of one file, link or folder, besides its contents and beyond any limit.
 BYTES_A_FILE = 1024
 
 LimitName = Literal["CPU time", "Time", "Memory", "Output", "Answers", "Files", "Threads"]
@@ -47,6 +47,7 @@ class Measured:
     printed: int = 0
     answer: int = 0
     files: int = 0
+    entries: int = 0
     threads: int = 1
     hit: set[LimitName] = field(default_factory=set)
 
@@ -100,8 +101,9 @@ class Gauge:
         """Bring the measurements up to date; a process that is gone leaves them as they are."""
         space = os.fstatvfs(self._tmp)
         blocks = (space.f_blocks - space.f_bfree) * space.f_frsize
-        entries = (space.f_files - space.f_ffree - 1) * BYTES_A_FILE
-        measured.files = max(measured.files, blocks + entries)
+        entries = space.f_files - space.f_ffree - 1  # but for /tmp itself
+        measured.files = max(measured.files, blocks + entries * BYTES_A_FILE)
+        measured.entries = max(measured.entries, entries)
         with contextlib.suppress(OSError, KeyError):  # it ended a moment ago
             status = self._status()
             times = self._read("stat").rpartition(")")[2].split()

@@ -10,7 +10,8 @@ class SandboxLimits:
     """Seconds, MiB and counts for everything that one submission does, all its checks together.
 
     `memory_mib` is address space on top of Python with NumPy imported; `files_mib` is the size of
-    the private /tmp and of any one file; `threads` counts all threads of the process.
+    the private /tmp and of any one file, with room for 1,024 files a MiB; `threads` counts all
+    threads of the process.
     """
 
     cpu_seconds: int = 10

@@ -268,6 +268,8 @@ class Answer:
             if frame.tb_frame.f_code.co_filename == NAME:
                 trace.append((frame.tb_lineno, frame.tb_frame.f_code.co_name))
             frame = frame.tb_next
+        if isinstance(error, RecursionError) and not trace:
+            reply["message"] = "an expression is nested too deep"
         if trace:
             line = trace[-1][0]
             reply |= {"line": line, "text": linecache.getline(NAME, line).strip()[:200]}
@@ -285,12 +287,7 @@ def message_of(error: BaseException) -> str:
         case SystemExit():
             return f"your code ended the program with sys.exit({error.code!r})"
         case RecursionError():
-            compiling = "compilation" in str(error)
-            return (
-                "an expression is nested too deep"
-                if compiling
-                else "a function calls itself, over and over"
-            )
+            return "a function calls itself, over and over"
         case MemoryError():
             return str(error) or "there was no memory left"
     try:

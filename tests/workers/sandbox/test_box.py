@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -103,7 +104,7 @@ STOPPED: dict[str, tuple[str, str, str, float]] = {
     "files": (
         "import os\n    for n in range(10**6): os.mkdir(f'/tmp/{n}')",
         "Files",
-        "Its files take more than 4 MiB, the limit; each counts as 1 KiB more.",
+        r"It made [\d,]+ files; 4,096 fit.",
         4.0,
     ),
 }
@@ -161,10 +162,10 @@ def test_a_limit_that_stops_the_code_is_named_with_how_far_it_got(
         with pytest.raises(EndedError) as caught:
             box.call("f", [])
 
-        assert str(caught.value) == message
+        assert re.fullmatch(message, str(caught.value))
         assert hit(box) == {limit}
         assert (use(box, limit).used or 0) >= least
-        with pytest.raises(EndedError, match=message.split(";", 1)[0]):
+        with pytest.raises(EndedError, match=message):
             box.call("f", [])
 
 
@@ -197,9 +198,9 @@ def test_memory_that_the_module_keeps_leaves_room_to_say_so_again_and_again(box:
 
 
 def test_an_answer_that_there_is_no_memory_to_send_is_told(box: Box) -> None:
-    box.load("def f():\n    return [[None] for _ in range(10**6)]\ndef g():\n    return 1\n")
+    box.load("def f():\n    return [bytes(1 << 20)] * 200\ndef g():\n    return 1\n")
 
-    with pytest.raises(Fault, match=r"no memory left for what f returned|cannot be compared"):
+    with pytest.raises(Fault, match=r"no memory left for what f returned\. The limit is 128 MiB"):
         box.call("f", [])
 
     assert box.call("g", []).value == 1

@@ -1,10 +1,9 @@
-"""What there is inside: the interpreter, NumPy, two of our files, an empty /tmp, and nothing else."""
+"""What there is inside: the interpreter, NumPy, two of our files, an empty /tmp, nothing else."""
 
 import os
 import re
 import socket
 import stat
-import sys
 import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,11 +67,8 @@ def test_every_file_is_one_of_those_that_are_meant(inside: dict[str, tuple[int, 
     assert all((STDLIB / path[len(LIBRARY) + 1 :]).exists() for path in library)
     assert {path.split("/")[2] for path in numpy} <= {"numpy", "numpy.libs"}
     # What the loader named for Python and NumPy, and no library that only others would use.
-    assert all(
-        re.match(r"(ld-|lib(c|m|pthread|dl|util|rt|z|gcc_s|stdc|python|cap)\b|lib)", name)
-        for name in (Path(path).name for path in shared)
-    )
-    assert len(shared) < 20
+    known = "c|m|pthread|dl|util|rt|z|expat|gcc_s|stdc\\+\\+|python3[.0-9]*|cap-ng"
+    assert not [path for path in shared if not re.search(rf"/(ld-.*|lib({known}))\.so", path)]
 
 
 def test_no_package_but_numpy_can_be_found(inside: dict[str, tuple[int, bool]]) -> None:
@@ -209,11 +205,3 @@ def test_what_people_use_of_the_standard_library_is_there() -> None:
 
         assert box.call("f", []).value == "e3b0c4"
         assert box.printed == ""
-
-
-def test_modules_that_wrap_other_libraries_find_none() -> None:
-    """A wall less to climb: nothing in here needs them."""
-    for name in ("ssl", "sqlite3"):
-        assert name in sys.stdlib_module_names
-        with Box(LIMITS) as box, pytest.raises(Exception, match=r"cannot open shared object|_ssl"):
-            box.load(f"import {name}\n")

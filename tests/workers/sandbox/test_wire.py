@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
@@ -78,16 +78,19 @@ def same(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
+@settings(deadline=None)
 @given(VALUES)
 def test_a_value_comes_back_as_it_was(value: Any) -> None:
     assert same(there_and_back(value), value)
 
 
+@settings(deadline=None)
 @given(st.binary(), st.binary())
 def test_bytes_of_any_kind_are_a_value_or_an_error(header: bytes, body: bytes) -> None:
     value_or_error(header, body)
 
 
+@settings(deadline=None)
 @given(HEADERS, st.binary(max_size=64))
 def test_a_header_of_any_kind_is_a_value_or_an_error(header: Any, body: bytes) -> None:
     value_or_error(json.dumps(header).encode(), body)

@@ -119,6 +119,8 @@ def definition(student: Student, rng: np.random.Generator) -> None:
             ),
             "You scale by the width of all heads together. What counts is the width of one "
             "head.": mixed(scores / np.sqrt(len(q)), v, visible),
+            "You scale by the number of tokens. What counts is the width of a head, the last axis "
+            "of q.": mixed(scores * root / np.sqrt(n), v, visible),
             "Your softmax runs over the queries. Each query shares out its own weight over the "
             "keys: the last axis.": softmax(np.where(visible, scores, -np.inf), axis=-2) @ v,
         },
@@ -246,11 +248,12 @@ def extends(student: Student, rng: np.random.Generator) -> None:
             "masked.": np.broadcast_to(v[:, :1], q.shape),
         },
     )
-    for part, expected in zip(grown.items(2), (k, v), strict=True):
+    for part, expected, other in zip(grown.items(2), (k, v), (v, k), strict=True):
         part.close_to(
             expected,
             along="head",
             mistakes={
+                "Keys and values have changed places: in the cache the keys come first.": other,
                 "The new token is put in front. The cache keeps the order of the text: it comes "
                 "last.": np.roll(expected, 1, axis=1),
             },
@@ -306,8 +309,8 @@ def large(student: Student, rng: np.random.Generator) -> None:
     "Inside the model",
     points=2,
     hint=(
-        "The pieces are right and the whole is not: does anything depend on the number of heads, "
-        "or on float64?"
+        "If all else is met: does anything depend on the number of heads or of tokens, or on "
+        "float64?"
     ),
 )
 def whole(student: Student, rng: np.random.Generator) -> None:

@@ -1,6 +1,7 @@
 """R10, FlashAttention: Dao et al. 2022, algorithm 1, in the order of Dao 2023, algorithm 1."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy as np
 from workers import llama
 from workers.exercises import oracle
 from workers.exercises.base import Array, Example, Exercise, Failure, Student
+from workers.exercises.showing import shown_call
 from workers.llama_log import LOG
 from workers.sandbox import Fault, SandboxLimits
 
@@ -24,7 +26,7 @@ exercise = Exercise(
             (np.array([5.0]), np.array([1.203438])),
             atol=1e-6,
         ),
-        # Both queries are orthogonal to all keys but the last, which the second one likes.
+        # Two queries are 0 and find all keys alike; the one between them prefers the last.
         Example(
             "flash_attend",
             (
@@ -66,9 +68,19 @@ def causal(q: Array, k: Array, v: Array) -> Array:
 
 
 def forgetful(
-    q: Array, k: Array, v: Array, block: int, *, mends_l: bool, mends_o: bool, divides: bool = True
+    q: Array,
+    k: Array,
+    v: Array,
+    block: int,
+    *,
+    mends_l: bool = True,
+    mends_o: bool = True,
+    divides: str = "at the end",
 ) -> Array:
-    """The loop over tiles of keys with some of its steps left out."""
+    """The loop over tiles of keys with one of its steps left out or in the wrong place.
+
+    It divides by l "at the end", "in every tile" or "never".
+    """
     n = len(q)
     m, l, o = np.full((n, 1), -np.inf), np.zeros((n, 1)), np.zeros(q.shape)  # noqa: E741
     for start in range(0, n, block):
@@ -77,8 +89,10 @@ def forgetful(
         factor, powers = np.exp(m - m_new), np.exp(scores - m_new)
         l = (factor if mends_l else 1) * l + powers.sum(axis=-1, keepdims=True)  # noqa: E741
         o = (factor if mends_o else 1) * o + powers @ v[start : start + block]
+        if divides == "in every tile":
+            o = o / l
         m = m_new
-    return np.asarray(o / l if divides else o)
+    return np.asarray(o / l if divides == "at the end" else o)
 
 
 def draw_head(rng: np.random.Generator, n: int, head_dim: int) -> tuple[Array, Array, Array]:
@@ -189,15 +203,17 @@ def tiles(student: Student, rng: np.random.Generator) -> None:
             ),
             "You mask the future. Here every query sees every key.": causal(q, k, v),
             "o is not rescaled: when the maximum rises, all that was collected before shrinks, o "
-            "as well as l.": forgetful(q, k, v, block, mends_l=True, mends_o=False),
+            "as well as l.": forgetful(q, k, v, block, mends_o=False),
             "l is not rescaled: when the maximum rises, all that was collected before shrinks, l "
-            "as well as o.": forgetful(q, k, v, block, mends_l=False, mends_o=True),
+            "as well as o.": forgetful(q, k, v, block, mends_l=False),
             "Neither l nor o is rescaled when the maximum rises.": (
                 forgetful(q, k, v, block, mends_l=False, mends_o=False)
             ),
             "The division by l is missing, after the last tile.": (
-                forgetful(q, k, v, block, mends_l=True, mends_o=True, divides=False)
+                forgetful(q, k, v, block, divides="never")
             ),
+            "You divide by l in every tile. o is a sum until the last one is in; only then is it "
+            "divided.": forgetful(q, k, v, block, divides="in every tile"),
             "You average the tiles, each with a softmax of its own. A tile with larger scores has "
             "to count for more.": np.mean(parts, axis=0),
             "You add up the tiles, each with a softmax of its own. There is one softmax, over all "
@@ -232,12 +248,12 @@ def any_block(student: Student, rng: np.random.Generator) -> None:
 def large(student: Student, rng: np.random.Generator) -> None:
     n, head_dim, block = draw_sizes(rng)
     q, k, v = draw_head(rng, n, head_dim)
-    # All keys point away from all queries: no score of any row is near 0.
+    # All keys point away from all queries: every score of every row is near -15,000.
     away = rng.standard_normal(head_dim)
-    away *= np.sqrt(3000 / (away @ away) * np.sqrt(head_dim))
+    away *= np.sqrt(15_000 / (away @ away) * np.sqrt(head_dim))
     for queries, keys in ((1000 * q, k), (q + away, k - away)):
         student.call("flash_attend", queries, keys, v, block).close_to(
-            # A score of thousands is itself known to 1e-12, and so is its exp, in relative terms.
+            # Such a score is itself known to some 1e-11, and so is its exp, in relative terms.
             exact(queries, keys, v),
             atol=1e-10,
             along="query",
@@ -247,7 +263,7 @@ def large(student: Student, rng: np.random.Generator) -> None:
 @exercise.check(
     "Inside the model",
     points=1,
-    hint="The pieces are right and the whole is not: does it work for any n, head_dim and block?",
+    hint="If all else is met: does it work for any n, head_dim and block, and for float32?",
 )
 def inside(student: Student, rng: np.random.Generator) -> None:
     """The last token sees all others, so for it causal attention is what the student wrote.
@@ -280,7 +296,8 @@ def saved(student: Student, rng: np.random.Generator) -> None:
     heads, ubatch = int(rng.integers(3, 129)), int(rng.choice([64, 1024, 2048]))
     context = 256 * int(rng.integers(20, 500))
     scores = heads * ubatch * context
-    student.call("score_bytes", heads, ubatch, context).equals(
+    answer = student.call("score_bytes", heads, ubatch, context)
+    replace(answer, function=shown_call("score_bytes", (heads, ubatch, context))).equals(
         4 * scores,
         mistakes={
             "That is how many scores there are. In F32 each takes 4 bytes.": scores,

@@ -5,10 +5,9 @@ workers/gguf_file.py says what is in it.
 """
 
 import math
-import os
 import struct
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,6 +70,8 @@ exercise = Exercise(
 )
 
 PARTS = ("version", "n_tensors", "n_kv", "metadata", "tensors", "data_offset")
+# How a reader says that a file is damaged, or stumbles over it: struct.error is just "error".
+REFUSALS = ("ValueError", "error", "IndexError", "KeyError", "MemoryError")
 WORDS = ("Grüße", "naïve", "日本語", "Ünïcödé", "слово", "λόγος", "🙂 ok", "plain", "two words", "")
 
 INTEGERS = {
@@ -210,18 +211,33 @@ def draw_tensors(rng: np.random.Generator, count: int) -> dict[str, tuple[str, A
     return tensors
 
 
-def entry(answer: Answer, name: str) -> Answer:
-    """One part of the dict that parse returned, to be judged for itself."""
+def parsed(student: Student, data: bytes) -> Answer:
+    """What parse makes of a whole file: where it refuses one, that is said."""
+    try:
+        answer = student.call("parse", data)
+    except Failure as found:
+        if isinstance(found.__cause__, Fault) and found.__cause__.kind in REFUSALS:
+            found.message = f"parse refuses a whole file. {found.message}"
+            found.hint = (
+                "Nothing is wrong with this file. What is read too short or too long shifts all "
+                "that follows: print the position, the key and the type of every pair."
+            )
+        raise
+    return Answer("parse(…)", answer.reply)
+
+
+def entry(answer: Answer, name: str, among: Collection[str] = PARTS) -> Answer:
+    """One part of a dict that parse returned, to be judged for itself."""
     parts = answer.value
     if not isinstance(parts, dict):
-        answer.fail(f"{answer.function} returned {describe(parts)}, not a dict.")
+        answer.fail(f"{answer.function} is {describe(parts)}, not a dict.")
     if name not in parts:
         answer.fail(
-            f"The dict from {answer.function} has no {name!r}.",
-            expected=show(list(PARTS)),
+            f"{answer.function} has no {name!r}.",
+            expected=show(list(among)),
             got=show(list(parts)),
         )
-    return Answer(f"{answer.function}(…)[{name!r}]", Reply(parts[name], answer.reply.line))
+    return Answer(f"{answer.function}[{name!r}]", Reply(parts[name], answer.reply.line))
 
 
 def judge_metadata(answer: Answer, expected: dict[str, Any], mistakes: dict[str, Any]) -> None:
@@ -272,7 +288,7 @@ def judge_tensors(answer: Answer, written: dict[str, Any]) -> None:
                 mistakes[
                     "Leave the offset as the file has it: it counts from the data section."
                 ] = value + written["data_offset"]
-            entry(one, name).equals(value, mistakes=mistakes)
+            entry(one, name, info).equals(value, mistakes=mistakes)
 
 
 def judge_all(answer: Answer, truth: dict[str, Any]) -> None:
@@ -296,7 +312,7 @@ def header(student: Student, rng: np.random.Generator) -> None:
     # Versions 2 and 3 have the same layout.
     for version in (2, 3):
         data = written.data[:4] + struct.pack("<I", version) + written.data[8:]
-        answer = student.call("parse", data)
+        answer = parsed(student, data)
         fixed = "The version is what bytes 4 to 7 say: take it from there."
         entry(answer, "version").equals(version, mistakes={fixed: 5 - version})
     swapped = "The two counts have changed places: the number of tensors comes first."
@@ -312,7 +328,7 @@ def header(student: Student, rng: np.random.Generator) -> None:
 def values(student: Student, rng: np.random.Generator) -> None:
     written = write(draw_pairs(rng, SCALARS * 2), {})
     metadata = written.truth["metadata"]
-    answer = student.call("parse", written.data)
+    answer = parsed(student, written.data)
     judge_metadata(answer, metadata, mistakes_of_values(metadata))
 
 
@@ -359,7 +375,7 @@ def arrays(student: Student, rng: np.random.Generator) -> None:
         for kind in SCALARS
     ]
     written = write([pairs[place] for place in rng.permutation(len(pairs))], {})
-    judge_metadata(student.call("parse", written.data), written.truth["metadata"], {})
+    judge_metadata(parsed(student, written.data), written.truth["metadata"], {})
 
 
 @exercise.check(
@@ -372,7 +388,7 @@ def arrays(student: Student, rng: np.random.Generator) -> None:
 )
 def infos(student: Student, rng: np.random.Generator) -> None:
     written = write(draw_pairs(rng, SCALARS[:4]), draw_tensors(rng, int(rng.integers(6, 10))))
-    answer = student.call("parse", written.data)
+    answer = parsed(student, written.data)
     judge_tensors(answer, written.truth)
 
 
@@ -396,7 +412,7 @@ def start(student: Student, rng: np.random.Generator) -> None:
         longer = Pair(filler.key, filler.value + "x" * more, filler.type)
         written = write([longer], {}, alignment)
         end, right = written.end, written.truth["data_offset"]
-        entry(student.call("parse", written.data), "data_offset").equals(
+        entry(parsed(student, written.data), "data_offset").equals(
             right,
             mistakes={
                 "The file has its own alignment: look up general.alignment in the metadata.": (
@@ -484,9 +500,9 @@ def model(student: Student, rng: np.random.Generator) -> None:
         random_model.write(whole, shape, seed=int(rng.integers(1 << 30)))
         for _ in quantize(Quantize(str(whole), kind, str(small), threads=1)):
             pass
-        truth, size_of_file, data = read(small), os.path.getsize(small), small.read_bytes()
-    judge_all(student.call("parse", data), truth)
-    student.call("file_size", truth["tensors"], truth["data_offset"], 32).equals(size_of_file)
+        truth, data = read(small), small.read_bytes()
+    judge_all(parsed(student, data), truth)
+    student.call("file_size", truth["tensors"], truth["data_offset"], 32).equals(len(data))
 
 
 @exercise.check(
@@ -502,29 +518,50 @@ def damaged(student: Student, rng: np.random.Generator) -> None:
     array = Pair("drawn.array", [int(n) for n in rng.integers(0, 9, 5)], ValueType.ARRAY)
     written = write([*draw_pairs(rng, kinds), array], draw_tensors(rng, 3))
     # Who refuses everything has understood nothing.
-    judge_all(student.call("parse", written.data), written.truth)
-    for what, data in damages(rng, written):
+    try:
+        judge_all(parsed(student, written.data), written.truth)
+    except Failure as found:
+        found.hint = found.hint or "This file is still whole: the checks above say more about it."
+        raise
+    for damage in damages(rng, written):
         try:
-            answer = student.attempt("parse", data)
+            answer = student.attempt("parse", damage.data)
         except Fault as fault:
             # What UTF-8 cannot decode is a ValueError of its own kind.
             if fault.kind in ("ValueError", "UnicodeDecodeError"):
                 continue
             raise Failure(
-                f"For a file {what}, parse raises {fault.kind}: {fault.message.rstrip('.')}.",
+                f"For a file {damage.what}, parse raises {fault.kind}: "
+                f"{fault.message.rstrip('.')}.",
                 expected="ValueError",
                 got=fault.kind,
+                hint=damage.hint,
                 line=fault.line,
             ) from None
         answer.fail(
-            f"parse takes a file {what} for a whole one.",
+            f"parse takes a file {damage.what} for a whole one.",
             expected="ValueError",
             got=show(answer.value),
+            hint=damage.hint,
         )
 
 
-def damages(rng: np.random.Generator, written: Written) -> list[tuple[str, bytes]]:
-    """The file with one thing broken at a time, and in words what that is."""
+@dataclass(frozen=True)
+class Damage:
+    """A file with one thing broken, in words what that is, and a hint if the check's is none."""
+
+    what: str
+    data: bytes
+    hint: str = ""
+
+
+HEAD = "Look at the magic and the version before you read on; 2 and 3 are the versions to read."
+TYPE = "Ask whether your table has the type before you look it up: a KeyError is no ValueError."
+PLACE = "For every tensor, compare data_offset + offset + its bytes with len(data)."
+
+
+def damages(rng: np.random.Generator, written: Written) -> list[Damage]:
+    """The file with one thing broken at a time."""
     data, at = written.data, places(written)
 
     def patched(place: int, layout: str, value: Any) -> bytes:
@@ -535,26 +572,34 @@ def damages(rng: np.random.Generator, written: Written) -> list[tuple[str, bytes
     # Version 1 has other counts, and 3 in the highest byte is a big-endian file.
     versions = int(rng.integers(2)), int(rng.choice([4, 5, 77, 3 << 24]))
     kind, tensor = int(rng.integers(13, 99)), int(rng.choice([4, 5, 31, 32, 33, 36, 37, 38, 999]))
-    last = written.truth["tensors"][-1]
-    data_end = written.truth["data_offset"] + last["offset"] + tensor_bytes(last)
-    cuts = [
-        0,
-        int(rng.integers(1, 4)),
-        int(rng.integers(4, 24)),
-        *(int(place) for place in rng.integers(24, written.end, 6)),
-        int(rng.integers(written.truth["data_offset"], data_end)),
-        data_end - 1,
-    ]
+    last, start = written.truth["tensors"][-1], written.truth["data_offset"]
+    data_end = start + last["offset"] + tensor_bytes(last)
+
+    def cut(place: int) -> Damage:
+        hint = PLACE if place >= start else ""
+        return Damage(f"of {len(data)} bytes, cut off after {place}", data[:place], hint)
+
     return [
-        (f"that begins with {magic!r}", patched(0, "4s", magic)),
-        *((f"of version {version}", patched(4, "<I", version)) for version in versions),
-        (f"with a value of type {kind}", patched(at["type"], "<I", kind)),
-        (f"with a tensor of type {tensor}", patched(at["tensor type"], "<I", tensor)),
-        *((f"of {len(data)} bytes, cut off after {cut}", data[:cut]) for cut in cuts),
+        Damage(f"that begins with {magic!r}", patched(0, "4s", magic), HEAD),
+        *(Damage(f"of version {each}", patched(4, "<I", each), HEAD) for each in versions),
+        Damage(f"with a value of type {kind}", patched(at["type"], "<I", kind), TYPE),
+        Damage(f"with a tensor of type {tensor}", patched(at["tensor type"], "<I", tensor), TYPE),
+        cut(0),
+        cut(int(rng.integers(1, 4))),
+        cut(int(rng.integers(4, 24))),
+        *(cut(int(place)) for place in rng.integers(24, written.end, 6)),
+        cut(int(rng.integers(start, data_end))),
+        cut(data_end - 1),
+        # In the tensor infos the offset follows the type.
+        Damage(
+            "whose first tensor would lie behind its end",
+            patched(at["tensor type"] + 4, "<Q", gguf_file.padded(len(data), written.alignment)),
+            PLACE,
+        ),
         # Last what keeps a reader busy that does not look how much is left.
-        ("that promises 10,000 metadata pairs", patched(16, "<Q", 10_000)),
-        ("with a string that claims 2**60 bytes", patched(at["string"], "<Q", 1 << 60)),
-        ("with an array that claims 2**40 elements", patched(at["array"], "<Q", 1 << 40)),
+        Damage("that promises 10,000 metadata pairs", patched(16, "<Q", 10_000)),
+        Damage("with a string that claims 2**60 bytes", patched(at["string"], "<Q", 1 << 60)),
+        Damage("with an array that claims 2**40 elements", patched(at["array"], "<Q", 1 << 40)),
     ]
 
 

@@ -3,7 +3,7 @@
 import struct
 from typing import Any
 
-# Tensor type: (elements in a block, bytes of a block), from ggml. Sizes need no more than this.
+# Tensor type: (elements in a block, bytes of a block), all that ggml has. 4 and 5 are given up.
 BLOCKS = {
     0: (1, 4),  # F32
     1: (1, 2),  # F16
@@ -34,6 +34,12 @@ BLOCKS = {
     28: (1, 8),  # F64
     29: (256, 56),  # IQ1_M
     30: (1, 2),  # BF16
+    34: (256, 54),  # TQ1_0
+    35: (256, 66),  # TQ2_0
+    39: (32, 17),  # MXFP4
+    40: (64, 36),  # NVFP4
+    41: (128, 18),  # Q1_0
+    42: (64, 18),  # Q2_0
 }
 # The header as struct takes it: four bytes, a uint32 and two uint64, little-endian, no gaps.
 HEADER = struct.Struct("<4sIQQ")  # magic, version, number of tensors, number of metadata pairs
@@ -55,7 +61,7 @@ def parse(data: bytes) -> dict[str, Any]:
 
     Raises ValueError where `data` does not begin with b"GGUF", has another version, names a value
     type or a tensor type that does not exist, or ends before everything that it promises is
-    there, the last byte of the last tensor included. Arrays inside arrays do not occur.
+    there, the last byte of every tensor included. Arrays inside arrays do not occur.
     """
     raise NotImplementedError("write parse")
 

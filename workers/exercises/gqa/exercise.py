@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from workers import llama
 from workers.exercises import oracle
 from workers.exercises.attention.exercise import ATOL, mixed, past, reference, scores_of
 from workers.exercises.base import Array, Example, Exercise, Student
+from workers.exercises.showing import shown_call
 from workers.ggml import BY_NAME
 from workers.llama_log import LOG
 
@@ -64,9 +66,8 @@ def mistakes(meta: Meta, n_ctx: int, type_k: str, type_v: str) -> dict[str, floa
     divided = {key: value for key, value in meta.items() if key != "head_dim"}
     bare = count * (BARE_BITS[type_k] + BARE_BITS[type_v]) // 8
     return {
-        "You count query heads. Only keys and values are cached: n_head_kv.": size(
-            {**meta, "n_head_kv": meta["n_head"]}, padded(n_ctx)
-        ),
+        "You count query heads, or make key heads too wide. In the cache are n_head_kv heads, each "
+        "as wide as a query head.": size({**meta, "n_head_kv": meta["n_head"]}, padded(n_ctx)),
         "You count the tokens that were asked for. llama.cpp makes room for a multiple of 256.": (
             size(meta, n_ctx)
         ),
@@ -83,6 +84,9 @@ def mistakes(meta: Meta, n_ctx: int, type_k: str, type_v: str) -> dict[str, floa
         "You give the values the type of the keys.": 2 * BY_NAME[type_k].size(count),
         "You give the keys the type of the values.": 2 * BY_NAME[type_v].size(count),
         "A block of a quantized type also holds its scale. See the bytes in BLOCKS.": bare,
+        "You count a block for each number. A block holds as many as BLOCKS says.": count
+        * sum(BY_NAME[name].block_bytes for name in (type_k, type_v)),
+        "That is in MiB. Give bytes.": cache_bytes(meta, n_ctx, type_k, type_v) / 2**20,
         "The file gives the width of a head. It need not be n_embd / n_head.": size(
             divided, padded(n_ctx)
         ),
@@ -151,6 +155,15 @@ def log(student: Student, rng: np.random.Generator) -> None:
             )
 
 
+def judge_bytes(student: Student, meta: Meta, n_ctx: int, types: Sequence[str]) -> None:
+    """Raise Failure, with the call that shows it, unless kv_bytes is right to the byte."""
+    arguments = (meta, n_ctx, *map(str, types))
+    answer = student.call("kv_bytes", *arguments)
+    replace(answer, function=shown_call("kv_bytes", arguments)).equals(
+        cache_bytes(*arguments), mistakes=mistakes(*arguments)
+    )
+
+
 @exercise.check(
     "To the byte",
     points=2,
@@ -170,11 +183,7 @@ def exact(student: Student, rng: np.random.Generator) -> None:
         }
         drawn.append((meta, PADDING * int(rng.integers(1, 512)) + extra))
     for meta, n_ctx in drawn:
-        type_k, type_v = (str(name) for name in rng.choice(TYPES, 2, replace=False))
-        student.call("kv_bytes", meta, n_ctx, type_k, type_v).equals(
-            cache_bytes(meta, n_ctx, type_k, type_v),
-            mistakes=mistakes(meta, n_ctx, type_k, type_v),
-        )
+        judge_bytes(student, meta, n_ctx, rng.choice(TYPES, 2, replace=False))
 
 
 @exercise.check(
@@ -190,11 +199,7 @@ def optional(student: Student, rng: np.random.Generator) -> None:
     wide |= {"n_head_kv": 32 // 2**share, "head_dim": head_dim}
     multi: Meta = {"n_layer": int(rng.integers(8, 50)), "n_embd": 24 * 128, "n_head": 24}
     for meta in (wide, multi):
-        type_k, type_v = (str(name) for name in rng.choice(TYPES, 2, replace=False))
-        student.call("kv_bytes", meta, n_ctx, type_k, type_v).equals(
-            cache_bytes(meta, n_ctx, type_k, type_v),
-            mistakes=mistakes(meta, n_ctx, type_k, type_v),
-        )
+        judge_bytes(student, meta, n_ctx, rng.choice(TYPES, 2, replace=False))
 
 
 def draw(rng: np.random.Generator, n_head: int, n_head_kv: int) -> tuple[Array, Array, Array]:
@@ -273,8 +278,8 @@ def copies(student: Student, rng: np.random.Generator) -> None:
     "Inside the model",
     points=2,
     hint=(
-        "The pieces are right and the whole is not: does anything depend on the number of heads, "
-        "or on float64?"
+        "If all else is met: does anything depend on the number of heads or of tokens, or on "
+        "float64?"
     ),
 )
 def whole(student: Student, rng: np.random.Generator) -> None:

@@ -34,6 +34,24 @@ def reference(x: Array, weight: Array, eps: float) -> Array:
     return np.asarray(x / np.sqrt(np.mean(x * x, axis=-1, keepdims=True) + eps) * weight)
 
 
+def misplaced(x: Array, weight: Array, eps: float) -> dict[str, Array]:
+    """For each hint about eps, what the mistake gives."""
+    root = np.sqrt(np.mean(x * x, axis=-1, keepdims=True))
+    return {
+        "You add eps to the root. It belongs under it.": x / (root + eps) * weight,
+        "You do not add eps at all: take it from the arguments.": x / root * weight,
+        "You take the larger of the mean square and eps. They are added.": (
+            x / np.maximum(root, np.sqrt(eps)) * weight
+        ),
+        "Your eps is fixed at 1e-5. Take the one from the arguments: models differ.": reference(
+            x, weight, 1e-5
+        ),
+        "Your eps is fixed at 1e-6. Take the one from the arguments: models differ.": reference(
+            x, weight, 1e-6
+        ),
+    }
+
+
 @exercise.check(
     "Every row for itself",
     points=3,
@@ -59,7 +77,10 @@ def rows(student: Student, rng: np.random.Generator) -> None:
             "You divide by the length of the row, the root of the sum. It is the root of the "
             "mean.": length,
             "The gain is missing: multiply by weight at the end.": reference(x, np.ones(d), eps),
-        },
+            "You multiply by the gain first, and then it counts in the mean square. It comes after "
+            "the division.": reference(x * weight, np.ones(d), eps),
+        }
+        | misplaced(x, weight, eps),
     )
 
 
@@ -72,21 +93,11 @@ def small(student: Student, rng: np.random.Generator) -> None:
     # So small that eps decides: mean squares about as large as eps itself.
     eps = float(rng.choice([1e-5, 1e-6]))
     x, weight = rng.standard_normal((4, 32)) * np.sqrt(eps), np.ones(32)
-    root = np.sqrt(np.mean(x * x, axis=-1, keepdims=True))
     student.call("rms_norm", x, weight, eps).close_to(
         reference(x, weight, eps),
         atol=1e-12,
         along="token",
-        mistakes={
-            "You add eps to the root. It belongs under it.": x / (root + eps),
-            "You do not add eps at all: take it from the arguments.": x / root,
-            "Your eps is fixed at 1e-5. Take the one from the arguments: models differ.": reference(
-                x, weight, 1e-5
-            ),
-            "Your eps is fixed at 1e-6. Take the one from the arguments: models differ.": reference(
-                x, weight, 1e-6
-            ),
-        },
+        mistakes=misplaced(x, weight, eps),
     )
 
 
@@ -121,21 +132,27 @@ def one(student: Student, rng: np.random.Generator) -> None:
     ),
 )
 def half(student: Student, rng: np.random.Generator) -> None:
-    x = (rng.standard_normal((3, 64)) * 400).astype(np.float16)
-    answer = student.call("rms_norm", x, np.ones(64), 1e-5)
-    if answer.array((3, 64), finite=False).dtype != np.float16:
-        answer.fail(
-            "x is float16 and the result should be too.",
-            expected="float16",
-            got=str(answer.value.dtype),
-        )
-    answer.close_to(reference(x, np.ones(64), 1e-5), atol=2e-3)
+    """Values that float16 holds, but not their squares; the result is of the dtype of x."""
+    for dtype, precision in ((np.float16, 2e-3), (np.float32, 1e-6)):
+        x = (rng.standard_normal((3, 64)) * 400).astype(dtype)
+        answer = student.call("rms_norm", x, np.ones(64), 1e-5)
+        if answer.array(x.shape, finite=False).dtype != x.dtype:
+            answer.fail(
+                f"x is {x.dtype} and the result should be too.",
+                expected=str(x.dtype),
+                got=str(answer.value.dtype),
+                hint="Turn the result back with astype(x.dtype), at the very end.",
+            )
+        answer.close_to(reference(x, np.ones(64), 1e-5), atol=precision, along="token")
 
 
 @exercise.check(
     "Inside the model",
     points=2,
-    hint="The pieces are right and the whole is not: is the result in float32 when x is?",
+    hint=(
+        "If all else is met: here eps, the gain and the width are the model's, which your code "
+        "should not know by heart."
+    ),
 )
 def whole(student: Student, rng: np.random.Generator) -> None:
     """All nine norms of the teaching model are the student's; the rest is ours."""

@@ -39,7 +39,7 @@ def components(head_dim: int, layout: str) -> tuple[Array, Array]:
 
 
 def angles(positions: Array, base: float, head_dim: int, scale: float) -> Array:
-    """How far each pair turns at each position, (n, head_dim / 2)."""
+    """How far each pair turns at each position, in radians, (n, head_dim / 2)."""
     return np.asarray(
         scale * positions[:, None] * base ** (-2 * np.arange(head_dim // 2) / head_dim)
     )
@@ -84,6 +84,8 @@ def judge_layout(student: Student, rng: np.random.Generator, layout: str, crosse
     mixed = np.empty_like(x)
     mixed[..., first] = a * np.cos(own[:, first]) - b * np.sin(own[:, first])
     mixed[..., second] = b * np.cos(own[:, second]) + a * np.sin(own[:, second])
+    overwritten = right.copy()
+    overwritten[..., second] = right[..., first] * np.sin(angle) + b * np.cos(angle)
     moved = (
         np.concatenate(pairs, axis=-1)
         if layout == "norm"
@@ -102,10 +104,16 @@ def judge_layout(student: Student, rng: np.random.Generator, layout: str, crosse
             "One sign is wrong: of the four products in a rotation one is subtracted.": one_sign,
             "The two components of a pair turn by different angles in yours. The angles have to be "
             "laid out as the pairs are.": mixed,
-            # The root of the base halves the exponent.
+            "The second component is computed from what the first has become. Both take the old "
+            "values.": overwritten,
+            # The root of the base halves the exponent, and its square doubles it.
             "The exponent is -2i / head_dim, where i counts pairs. Yours is -i / head_dim.": (
                 reference(x, at, BASE**0.5, layout)
             ),
+            "The exponent is -2i / head_dim, where i counts pairs: 0, 1, 2. Yours is "
+            "-4i / head_dim. Does your i go in steps of two?": reference(x, at, BASE**2, layout),
+            "Angles are in radians, as np.cos and np.sin take them. You convert them from "
+            "degrees.": reference(x, np.deg2rad(at), layout=layout),
             "Take the positions from the argument: your first token is turned as if it stood at "
             "position 1.": reference(x, at + 1, layout=layout),
         },
@@ -245,6 +253,24 @@ def anywhere(student: Student, rng: np.random.Generator) -> None:
 
 
 @exercise.check(
+    "Far out, in float32",
+    points=1,
+    hint=(
+        "x is float32 here. If your angles are too, so large a position leaves them two digits after "
+        "the point. Compute them in float64, whatever x is."
+    ),
+)
+def far(student: Student, rng: np.random.Generator) -> None:
+    """Where float32 counts in steps of 1/128, which is how far off an angle would be."""
+    for layout in LAYOUTS:
+        x = heads(rng).astype(np.float32)
+        at = rng.integers(100_000, 130_000, x.shape[1])
+        student.call("rope", x, at, BASE, layout, 1.0).close_to(
+            reference(x, at, layout=layout), atol=1e-5, along="head"
+        )
+
+
+@exercise.check(
     "Base and frequency scale",
     points=2,
     hint=(
@@ -276,8 +302,10 @@ def settings(student: Student, rng: np.random.Generator) -> None:
                 "You multiply x by scale. It multiplies the angles, and lengths stay.": (
                     scale * unscaled
                 ),
-                "You round the scaled positions to whole numbers. Half a position is a position "
+                "You drop the fraction of the scaled positions. Half a position is a position "
                 "too.": reference(x, np.floor(at * scale), base, layout),
+                "You round the scaled positions to whole numbers. Half a position is a position "
+                "too.": reference(x, np.rint(at * scale), base, layout),
             },
         )
 
@@ -286,8 +314,7 @@ def settings(student: Student, rng: np.random.Generator) -> None:
     "Inside the model",
     points=1,
     hint=(
-        "The pieces are right and the whole is not: here x is float32, with 8 heads of queries and "
-        "then 2 heads of keys."
+        "If all else is met: here x is float32, with 8 heads of queries and then 2 heads of keys."
     ),
 )
 def whole(student: Student, rng: np.random.Generator) -> None:
@@ -298,7 +325,7 @@ def whole(student: Student, rng: np.random.Generator) -> None:
 
 @exercise.check(
     "Inside a stretched model",
-    points=2,
+    points=1,
     hint=(
         "llama.cpp runs with --rope-freq-scale 0.5 here, then with --rope-freq-base 40000. Both "
         "reach your function as arguments."

@@ -16,6 +16,6 @@ def rope(
     layout says which components form pair i: "norm" takes 2i and 2i + 1, as llama files want it;
     "neox" takes i and i + head_dim / 2. Each component stays in its place.
 
-    The result has the shape of x. Angles are computed in float64.
+    The result has the shape of x. Angles are computed in float64, also where x is float32.
     """
     raise NotImplementedError("write rope")

@@ -178,6 +178,7 @@ def encoding(student: Student, rng: np.random.Generator) -> None:
 
     angle = position / 10000 ** (2 * pair / d)
     half = position / 10000 ** (pair / d)
+    double = position / 10000 ** (4 * pair / d)
     column = position / 10000 ** (np.arange(d) / d)
     later = (position + 1) / 10000 ** (2 * pair / d)
     student.call("positional_encoding", n, d).close_to(
@@ -193,6 +194,8 @@ def encoding(student: Student, rng: np.random.Generator) -> None:
             "The exponent is 2i / d, where i counts pairs. Yours is i / d.": interleaved(
                 np.sin(half), np.cos(half)
             ),
+            "The exponent is 2i / d, where i counts pairs: 0, 1, 2. Yours is 4i / d. Does your i "
+            "go in steps of two?": interleaved(np.sin(double), np.cos(double)),
             "The two columns of a pair share one frequency. You give every column its own.": (
                 interleaved(np.sin(column[:, 0::2]), np.cos(column[:, 1::2]))
             ),
@@ -451,8 +454,8 @@ def judge_shapes(answer: Answer, expected: Mapping[str, Shape], wrong: WrongShap
 
 
 def _sizes(value: Any) -> tuple[Any, ...] | None:
-    """A shape as a tuple of Python's numbers, or None where it is no sequence."""
-    if isinstance(value, np.ndarray):
+    """A shape as a tuple of Python's numbers, or None where it is no sequence of numbers."""
+    if isinstance(value, np.ndarray) and value.ndim == 1:
         value = value.tolist()
     if not isinstance(value, list | tuple):
         return None

@@ -1,12 +1,14 @@
 """R9, SwiGLU: Shazeer 2020, "GLU Variants Improve Transformer", equation 6."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from workers.exercises import oracle
 from workers.exercises.base import Array, Example, Exercise, Student
+from workers.exercises.showing import shown_call
 
 # Widths of the released LLaMA-1 models, rounded up to multiples of 256: {d: n_ff}.
 LLAMA_1 = {4096: 11008, 5120: 13824, 6656: 17920, 8192: 22016}
@@ -138,6 +140,7 @@ def whole_network(student: Student, rng: np.random.Generator) -> None:
             "You gate with the sigmoid, which is GLU. SwiGLU gates with SiLU.": (
                 (sigmoid(gates) * ups) @ down.T
             ),
+            "You add x to the result. Whoever calls does that.": x + network(x, gate, up, down),
         },
     )
 
@@ -195,19 +198,26 @@ def tensors(student: Student, rng: np.random.Generator) -> None:
     hint="First the whole part of two thirds of 4 * d, then up, never down, to a multiple.",
 )
 def width(student: Student, rng: np.random.Generator) -> None:
-    k = int(rng.integers(1, 100))
-    cases = [
-        *((d, 256) for d in LLAMA_1),
+    drawn = [
         # 8 * d / 3 is a multiple already.
-        (96 * k, 256),
+        (96 * int(rng.integers(1, 100)), 256),
+        # It has a fraction of two thirds, which only shows where every number is a multiple.
+        (3 * int(rng.integers(100, 2000)) + 1, 1),
         *((64 * int(rng.integers(2, 200)), int(rng.choice([32, 64, 128, 512]))) for _ in range(4)),
     ]
-    for d, multiple in cases:
+    cases = [
+        *((d, 256, n_ff) for d, n_ff in LLAMA_1.items()),
+        *((d, m, math.ceil(8 * d // 3 / m) * m) for d, m in drawn),
+    ]
+    for d, multiple, expected in cases:
         ideal = 8 * d // 3
         blocks = ideal / multiple
-        student.call("hidden_size", d, multiple).equals(
-            LLAMA_1.get(d) if multiple == 256 and d in LLAMA_1 else math.ceil(blocks) * multiple,
+        answer = student.call("hidden_size", d, multiple)
+        replace(answer, function=shown_call("hidden_size", (d, multiple))).equals(
+            expected,
             mistakes={
+                "You keep the fraction of two thirds of 4 * d, and it raises the number by one "
+                "multiple more. It is dropped first.": math.ceil(8 * d / 3 / multiple) * multiple,
                 # Who rounds down fails at 4096 already, where the nearest is above.
                 "You round to the nearest multiple. It is always the next one above.": (
                     round(blocks) * multiple
@@ -229,7 +239,7 @@ def width(student: Student, rng: np.random.Generator) -> None:
 @exercise.check(
     "Inside the model",
     points=2,
-    hint="The pieces are right and the whole is not: does swiglu take any n, d and n_ff?",
+    hint="If all else is met: does swiglu take any n, d and n_ff, and float32 as well?",
 )
 def inside(student: Student, rng: np.random.Generator) -> None:
     """All feed-forward networks of the teaching model are the student's; the rest is ours."""
