@@ -366,7 +366,7 @@ def test_a_page_takes_few_queries(
         client.get(f"{PAGE}answer.py")
 
 
-@pytest.mark.parametrize("path", ["/", "/runs/", "/ladder/"])
+@pytest.mark.parametrize("path", ["/runs/", "/ladder/"])
 def test_a_list_reads_no_long_texts(
     client: Client,
     exercise: Lab,

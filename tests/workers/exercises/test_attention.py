@@ -98,6 +98,7 @@ def test_other_right_ways_pass(source: str, seed: int) -> None:
             "Matches the definition",
             "the width of one head",
         ),
+        ("math.sqrt(head_dim)", "math.sqrt(n)", "Matches the definition", "the number of tokens"),
         ("powers / powers.sum(axis=-1, keepdims=True)", "powers", "Weights sum to 1", "by their"),
         (
             "positions[:, None]",
@@ -115,6 +116,7 @@ def test_other_right_ways_pass(source: str, seed: int) -> None:
             "does not see itself",
         ),
         ("attend(q, keys, values)", "attend(q, k, v)", "A step extends the cache", "only itself"),
+        (", (keys, values)", ", (values, keys)", "A step extends the cache", "the keys come first"),
         (" - masked.max(axis=-1, keepdims=True)", "", "Scores of 10,000", "overflows"),
         ("masked.max(axis=-1, keepdims=True)", "masked.max()", "Scores of 10,000", "own largest"),
         ("-np.inf", "-1e4", "Scores of 10,000", "below every score"),

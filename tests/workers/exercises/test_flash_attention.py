@@ -165,8 +165,20 @@ def test_other_loops_pass_as_well_and_fit(function: str, seed: int) -> None:
         ("np.sqrt(head_dim)", "head_dim", "Exact, whatever the block", "It is its square root"),
         ("o / l[:, None]", "o", "Exact, whatever the block", "The division by l is missing"),
         (
+            "            m = m_new\n        out[first : first + block] = o / l[:, None]",
+            "            m, o = m_new, o / l[:, None]\n        out[first : first + block] = o",
+            "Exact, whatever the block",
+            "You divide by l in every tile",
+        ),
+        (
             "np.full(len(queries), -np.inf)",
             "np.zeros(len(queries))",
+            "Scores of thousands",
+            "begin with -inf",
+        ),
+        (
+            "np.full(len(queries), -np.inf)",
+            "np.full(len(queries), -1e4)",
             "Scores of thousands",
             "begin with -inf",
         ),

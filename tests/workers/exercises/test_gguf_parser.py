@@ -211,9 +211,21 @@ def test_the_example_is_a_file_that_gguf_py_reads_the_same_way(tmp_path: Path) -
         ("return data_offset + sum", "return sum", "The size, to the byte", "data section alone"),
         (" // elements * size", " * size", "The size, to the byte", "stands for several"),
         ("if size > left:", "if False:", "Damaged files", "short without a word"),
-        ('if magic != b"GGUF":', "if False:", "Damaged files", ""),
-        ("if version not in (2, 3):", "if version > 3:", "Damaged files", ""),
-        ("> len(data):", "> 2**63:", "Damaged files", ""),
+        ('if magic != b"GGUF":', "if False:", "Damaged files", "the magic and the version"),
+        (
+            "if version not in (2, 3):",
+            "if version > 3:",
+            "Damaged files",
+            "the magic and the version",
+        ),
+        ("> len(data):", "> 2**63:", "Damaged files", "For every tensor"),
+        (
+            "for tensor in tensors:\n        if",
+            "for tensor in tensors[-1:]:\n        if",
+            "Damaged files",
+            "For every tensor",
+        ),
+        ("if kind not in BLOCKS:", "if False:", "Damaged files", "a KeyError is no ValueError"),
         ("        if kind not in NUMBERS:\n", "        if False:\n", "Damaged files", ""),
     ],
 )
@@ -238,6 +250,28 @@ def test_an_offset_from_the_start_of_the_file_is_found_out() -> None:
     )
 
     assert "counts from the data section" in check(graded(KEY, source), "Tensor infos").hint
+
+
+def test_a_whole_file_that_is_refused_is_said_to_be_whole() -> None:
+    source = edited(KEY, '7: struct.Struct("<?")', '7: struct.Struct("<I")')
+
+    found = check(graded(KEY, source), "Values of every type")
+
+    assert found.message.startswith("parse refuses a whole file. Line ")
+    assert "shifts all that follows" in found.hint
+
+
+def test_a_field_that_is_missing_is_told_with_its_place() -> None:
+    source = edited(KEY, '"type": kind, "offset": offset}', '"kind": kind, "offset": offset}')
+    source = source.replace(
+        'BLOCKS[tensor["type"]]', 'BLOCKS[tensor.get("type", tensor.get("kind"))]'
+    )
+
+    found = check(graded(KEY, source), "Tensor infos")
+
+    assert found.message == "parse(…)['tensors'][0] has no 'type'."
+    assert found.expected == "['name', 'shape', 'type', 'offset']"
+    assert found.got == "['name', 'shape', 'kind', 'offset']"
 
 
 def test_an_error_of_another_kind_is_named_with_its_line() -> None:

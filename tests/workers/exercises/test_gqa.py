@@ -92,6 +92,8 @@ SHARED = "np.arange(n_head) * n_head_kv // n_head"
         ("math.ceil(n_ctx / PADDING)", "(n_ctx // PADDING)", LOG, "round the context down"),
         ("math.ceil(n_ctx / PADDING)", "(n_ctx // PADDING + 1)", "To the byte", "stays as it is"),
         (" + numbers // v_block * v_bytes", "", LOG, "there are values"),
+        (CACHE, "numbers * (k_bytes + v_bytes)", LOG, "a block for each number"),
+        (f"return {CACHE}", f"return ({CACHE}) / 2**20", "To the byte", "Give bytes"),
         ('meta["n_layer"] * padded', "padded", LOG, "one layer's cache"),
         (CACHE, "2 * (numbers // k_block * k_bytes)", LOG, "the type of the keys"),
         ("(32, 34)", "(32, 32)", LOG, "also holds its scale"),
@@ -143,6 +145,13 @@ def test_a_file_without_n_head_kv_is_multi_head() -> None:
 
     assert failed(verdict) == [LEFT_OUT]
     assert "KeyError" in check(verdict, LEFT_OUT).message
+
+
+def test_a_wrong_number_of_bytes_comes_with_the_call_that_gives_it() -> None:
+    verdict = graded(KEY, edited(KEY, CACHE, "0"))
+
+    assert "'n_layer': 80, 'n_embd': 8192" in check(verdict, "To the byte").message
+    assert "4096, '" in check(verdict, "To the byte").message
 
 
 def test_knowing_the_examples_by_heart_earns_the_examples_alone() -> None:

@@ -30,6 +30,19 @@ def test_the_model_solution_passes_whatever_is_drawn(seed: int) -> None:
         ("np.mean(wide", "np.sum(wide", "Every row for itself", "the root of the sum"),
         (" * weight", "", "Every row for itself", "The gain is missing"),
         (
+            "np.float32))\n",
+            "np.float32)) * weight; weight = 1.0\n",
+            "Every row for itself",
+            "You multiply by the gain first",
+        ),
+        ("mean_square + eps", "mean_square", "Every row for itself", "do not add eps at all"),
+        (
+            "mean_square + eps",
+            "np.maximum(mean_square, eps)",
+            "eps under the root",
+            "You take the larger",
+        ),
+        (
             "np.sqrt(mean_square + eps)",
             "(np.sqrt(mean_square) + eps)",
             "eps under the root",
@@ -43,6 +56,7 @@ def test_the_model_solution_passes_whatever_is_drawn(seed: int) -> None:
             "float16 goes through float32",
             "65504",
         ),
+        (".astype(x.dtype)", "", "float16 goes through float32", "Turn the result back"),
     ],
 )
 def test_a_mistake_fails_at_its_check_with_its_hint(

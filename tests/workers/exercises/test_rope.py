@@ -63,6 +63,7 @@ def test_other_ways_to_write_it_pass_as_well(source: str, seed: int) -> None:
 NORM, NEOX = "Layout norm: neighbours", "Layout neox: halves"
 LENGTH, RELATIVE = "Lengths stay, and position 0 turns nothing", "Only the distance counts"
 ANYWHERE, SETTINGS = "Positions begin anywhere", "Base and frequency scale"
+FAR = "Far out, in float32"
 MODEL, STRETCHED = "Inside the model", "Inside a stretched model"
 
 
@@ -74,6 +75,9 @@ MODEL, STRETCHED = "Inside the model", "Inside a stretched model"
         ("(positions * scale)", "(-positions * scale)", NORM, "You turn the other way"),
         ("a * cos - b * sin", "a * cos + b * sin", NEOX, "One sign is wrong"),
         ("-2 * pair / head_dim", "-pair / head_dim", NORM, "Yours is -i / head_dim"),
+        ("-2 * pair / head_dim", "-4 * pair / head_dim", NEOX, "go in steps of two"),
+        ("np.cos(angle), np.sin(angle)", "np.cos(d := np.deg2rad(angle)), np.sin(d)", NORM, "radi"),
+        ("a * sin + b * cos", "turned[..., first] * sin + b * cos", NORM, "take the old values"),
         (
             "    return turned",
             "    return np.concatenate([turned[..., first], turned[..., second]], axis=-1)",
@@ -106,8 +110,9 @@ MODEL, STRETCHED = "Inside the model", "Inside a stretched model"
             "(positions * scale)",
             "np.floor(positions * scale)",
             SETTINGS,
-            "Half a position is a position",
+            "You drop the fraction",
         ),
+        ("(positions * scale)", "np.round(positions * scale)", SETTINGS, "You round the scaled"),
         ("angle = (positions * scale)", "x = x * scale; angle = positions", SETTINGS, "multiply x"),
         (
             "(positions * scale)[:, None] * theta",
@@ -152,6 +157,15 @@ def test_angles_in_float32_are_too_coarse() -> None:
 
     assert NORM in failed(verdict)
     assert MODEL not in failed(verdict)
+
+
+def test_angles_in_the_dtype_of_x_are_too_coarse_far_out() -> None:
+    verdict = graded(KEY, edited(KEY, "[:, None] * theta", "[:, None].astype(x.dtype) * theta"))
+    narrow = graded(KEY, edited(KEY, "cos, sin = ", "angle = angle.astype(x.dtype); cos, sin = "))
+
+    assert failed(verdict) == []  # whole numbers up to 16,777,216 are exact
+    assert failed(narrow) == [FAR]
+    assert "Compute them in float64" in check(narrow, FAR).hint
 
 
 def test_a_result_written_into_the_argument_is_refused() -> None:

@@ -117,6 +117,7 @@ def test_loops_and_logarithms_and_lists_pass_as_well(seed: int) -> None:
             "-inf",
         ),
         ("-2 * pair / d", "-pair / d", "The encoding of the paper", "Yours is i / d"),
+        ("-2 * pair / d", "-4 * pair / d", "The encoding of the paper", "in steps of two"),
         (
             "encoding[:, 0::2] = np.sin(angle)",
             "encoding[:, 0::2], angle = np.sin(angle), angle * 10000 ** (-1 / d)",
@@ -183,11 +184,14 @@ def test_a_dict_that_is_not_as_asked_says_what_is_missing() -> None:
     renamed = graded(KEY, edited(KEY, '"up"', '"Up"'))
     another = graded(KEY, edited(KEY, '"hidden": (n, 4 * d)', '"hidden": (n, 4 * d), "d": (d,)'))
     no_shape = graded(KEY, edited(KEY, '"x": (n, d),\n        "q": (n', '"x": n,\n        "q": (n'))
+    an_array = graded(KEY, edited(KEY, '"w_o": (heads * d_k, d)', '"w_o": np.zeros((d, d))'))
 
     assert "lacks 'up'" in check(lacking, "Measured in the model").message
     assert "lacks 'up'" in check(renamed, "Measured in the model").message
     assert "unknown key 'd'" in check(another, "One head, and all of them").message
     assert "not a tuple of sizes" in check(no_shape, "One head, and all of them").message
+    assert "an array of shape" in check(an_array, "One head, and all of them").message
+    assert "not a tuple of sizes" in check(an_array, "One head, and all of them").message
 
 
 def test_the_sizes_of_one_model_are_found_out() -> None:

@@ -94,7 +94,9 @@ def test_any_form_of_silu_with_right_values_passes(formula: str) -> None:
             "The model's own tensors",
             "Keep the precision of x",
         ),
+        (") @ down.T", ") @ down.T + x", "Gate, up and down", "You add x"),
         ("ideal + multiple - 1", "ideal", "The hidden width of LLaMA-1", "You round down"),
+        ("8 * d // 3", "-(-8 * d // 3)", "The hidden width of LLaMA-1", "You keep the fraction"),
         (
             "ideal + multiple - 1",
             "ideal + multiple",

@@ -4,7 +4,8 @@ import math
 import struct
 from typing import Any
 
-# Tensor type: (elements in a block, bytes of a block), all that ggml has. 4 and 5 are given up.
+# Tensor type: (elements in a block, bytes of a block), from ggml. It has given up the types of the
+# numbers that are missing.
 BLOCKS = {
     0: (1, 4),  # F32
     1: (1, 2),  # F16

@@ -256,12 +256,12 @@ def anywhere(student: Student, rng: np.random.Generator) -> None:
     "Far out, in float32",
     points=1,
     hint=(
-        "x is float32 here. If your angles are too, so large a position leaves them two digits after "
-        "the point. Compute them in float64, whatever x is."
+        "x is float32 here. If your angles are too, so large a position leaves them two digits "
+        "after the point. Compute them in float64, whatever x is."
     ),
 )
 def far(student: Student, rng: np.random.Generator) -> None:
-    """Where float32 counts in steps of 1/128, which is how far off an angle would be."""
+    """Where float32 counts in steps of 1/128: an angle would be off by half of that."""
     for layout in LAYOUTS:
         x = heads(rng).astype(np.float32)
         at = rng.integers(100_000, 130_000, x.shape[1])
