@@ -1,6 +1,6 @@
 PYTHON := .venv/bin/python
 # `make test PYTEST_ARGS="tests/labs -x"` runs a part of the suite.
-PYTEST_ARGS ?=
+PYTEST_ARGS ?= --numprocesses 2 --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check bench native lock

@@ -11,6 +11,11 @@ from people.models import Cohort, Membership, Role, User
 PASSWORD = "slow-tokens-fast-cache"
 
 
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings() -> None:
+    """Whoever tests side by side has a directory of their own: the database needs no other name."""
+
+
 @pytest.fixture(autouse=True)
 def _fresh_cache() -> Iterator[None]:
     """Rate limits are counted in the cache; no test sees what another has counted."""

@@ -5,9 +5,12 @@ import os
 import shutil
 import tempfile
 
-# Worker processes that a test starts inherit this variable, and so share the directory of the
-# process that made it. A CAMPUS_HOME or a database of the developer's own is never touched.
-if "CAMPUS_TEST_HOME" not in os.environ:
+# Worker processes that a test starts inherit these variables, and so share the directory of the
+# process that made it; tests that run side by side (pytest-xdist) have one each. A CAMPUS_HOME or
+# a database of the developer's own is never touched.
+tester = os.environ.get("PYTEST_XDIST_WORKER", "alone")
+if os.environ.get("CAMPUS_TESTER") != tester:
+    os.environ["CAMPUS_TESTER"] = tester
     os.environ["CAMPUS_TEST_HOME"] = tempfile.mkdtemp(prefix="campus-test-")
     atexit.register(shutil.rmtree, os.environ["CAMPUS_TEST_HOME"], ignore_errors=True)
 os.environ["CAMPUS_HOME"] = os.environ["CAMPUS_TEST_HOME"]

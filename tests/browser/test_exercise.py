@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 from django.utils import timezone
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+from playwright.sync_api import APIResponse, BrowserContext, Locator, Page, Route, expect
 
 from courses.models import Evidence
 from labs import runs
@@ -74,9 +74,11 @@ def test_ada_fails_reads_why_takes_a_hint_and_passes(
     verdict = check(page)
     expect(verdict).to_contain_text("Passed: every check is met.")
     expect(verdict).to_contain_text("this counts as 95 %")
+    # What a pass opens is there without a reload.
+    expect(page.locator("#help")).to_contain_text("free now")
+    expect(page.locator("#submissions .badge").first).to_have_text("Succeeded")
     verdict.get_by_role("link", name="Compare with the model solution").click()
-    page.reload()
-    expect(page.locator("#solution")).to_be_attached()
+    expect(page.locator("#solution pre")).to_be_visible()
 
     evidence = Evidence.objects.filter(student=ada, passed=True).get()
     assert evidence.score == pytest.approx(0.95)
@@ -111,6 +113,85 @@ def test_what_was_typed_is_there_after_a_reload_and_in_another_browser(
     page.get_by_role("button", name="Keep what is here").click()
     expect(page.locator("[data-kept]")).to_contain_text("Draft saved")
     assert "third = 3" in Draft.objects.get(student=ada).code
+
+
+def test_what_overtakes_what_loses_and_confuses_nothing(
+    page: Page, ladder: None, ada: User, sign_in: SignIn
+) -> None:
+    """Answers that come late: of a submission while one types on, and of the run before."""
+    sign_in(page, ada)
+    page.goto(f"/exercises/{RMSNORM}/")
+    kept, run = page.locator("[data-kept]"), page.locator("#judged-title")
+    late: list[tuple[Route, APIResponse]] = []
+
+    def hold(route: Route) -> None:
+        late.append((route, route.fetch()))
+
+    def release() -> None:
+        route, answer = late.pop()
+        route.fulfill(response=answer)
+
+    write(page, "first = 1\n")
+    page.route("**/submissions/", hold, times=1)
+    page.keyboard.press("Control+Enter")
+    page.keyboard.insert_text("second = 2\n")
+    wait_for(page, lambda: bool(late))
+    page.wait_for_timeout(1500)  # longer than the editor waits before it saves
+    release()
+    expect(kept).to_contain_text("Draft saved")
+    expect(page.locator("[data-conflict]")).to_be_hidden()
+    assert Draft.objects.get(student=ada).code == "first = 1\nsecond = 2\n"
+
+    # The verdict on a run that another has followed is not shown as the other's.
+    expect(page.locator("[data-live]")).to_have_count(0)
+    page.route("**/state/", hold, times=1)
+    write(page, "third = 3\n")
+    page.keyboard.press("Control+Enter")
+    wait_for(page, lambda: bool(late))
+    write(page, EXERCISES[RMSNORM].solution)
+    page.keyboard.press("Control+Enter")
+    expect(run).to_contain_text(f"Submission {Run.objects.owned_by(ada).count()}")
+    wait_for(page, lambda: Run.objects.owned_by(ada).count() == 3)
+    release()
+    expect(page.locator("#run .verdict")).to_contain_text("Passed: every check is met.")
+    page.wait_for_timeout(500)  # for what should not come
+    expect(page.locator("#run .verdict")).to_contain_text("Passed: every check is met.")
+
+
+def test_unsaved_code_outlives_a_reload_and_a_session(
+    page: Page, ladder: None, ada: User, sign_in: SignIn
+) -> None:
+    sign_in(page, ada)
+    page.goto(f"/exercises/{RMSNORM}/")
+    kept, text = page.locator("[data-kept]"), page.locator(".ace_text-layer")
+    write(page, "typed = 1\n")
+    page.reload()  # before the editor has saved anything
+    expect(text).to_contain_text("typed = 1")
+    expect(kept).to_contain_text("Draft saved")
+    expect(page.locator("[data-conflict]")).to_be_hidden()
+
+    page.context.clear_cookies(name="sessionid")
+    write(page, "later = 2\n")
+    expect(kept).to_contain_text("Your session has ended.")
+    page.get_by_role("button", name="Run the checks").click()
+    expect(kept).to_contain_text("Your session has ended.")
+    expect(page.locator("#judged")).to_contain_text("What will be checked")
+    page.on("dialog", lambda dialog: dialog.accept())  # the browser asks before it leaves
+    page.reload()
+    sign_in(page, ada)
+    page.goto(f"/exercises/{RMSNORM}/")
+    expect(text).to_contain_text("later = 2")
+    expect(kept).to_contain_text("Draft saved")
+    assert Draft.objects.get(student=ada).code == "later = 2\n"
+
+
+def wait_for(page: Page, come: Callable[[], bool]) -> None:
+    """Let the page go on until something has come: its requests are answered only meanwhile."""
+    for _ in range(200):
+        if come():
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError("it has not come")
 
 
 def test_without_javascript_it_is_a_form(

@@ -74,7 +74,8 @@ def backend(given, machine):
         return None
     gpu = machine["gpu"]
     if gpu == "apple":
-        return "METAL" if on(given, "GGML_METAL", "on") else "CPU"
+        default = "on" if machine["system"] == "macos" else "off"
+        return "METAL" if on(given, "GGML_METAL", default) else "CPU"
     own = {"nvidia": "CUDA", "amd": "HIP", "intel": "SYCL", "qualcomm": "OPENCL", None: "NONE"}[gpu]
     for name in (own, "VULKAN"):
         if gpu not in (None, "qualcomm") or name != "VULKAN":
@@ -192,6 +193,38 @@ def test_another_right_solution_passes(seed: int) -> None:
             "on by default under macOS",
         ),
         (
+            '    if machine["system"] == "macos":\n    ',
+            "",
+            "Which backend runs",
+            "under macOS alone",
+        ),
+        (
+            "        if name in given:\n",
+            '        if "vulkan" in machine["wants"] and name == "GGML_VULKAN":\n'
+            "            return True\n        if name in given:\n",
+            "Which backend runs",
+            "what the machine wants switches nothing on",
+        ),
+        (
+            "        if name in given:\n",
+            '        if "no-metal" in machine["wants"] and name == "GGML_METAL":\n'
+            "            return False\n        if name in given:\n",
+            "Which backend runs",
+            "whatever is wanted",
+        ),
+        (
+            "if name in given:",
+            "if given.get(name):",
+            "Which backend runs",
+            "switches the backend off",
+        ),
+        (
+            'name, _, _ = name.partition(":")',
+            'name = name.removesuffix(":BOOL")',
+            "A command line, read",
+            "",
+        ),
+        (
             'if is_on("LLAMA_CUBLAS"):',
             "if False:",
             "Where the configuration stops",
@@ -235,6 +268,16 @@ def test_a_backend_switched_on_by_a_misspelt_name_is_found_out() -> None:
 
     assert caught
     assert "passed over in silence" in check(caught[0], "Which backend runs").hint
+
+
+def test_what_differs_is_shown_with_what_it_was_read_from() -> None:
+    source = edited(KEY, "given[name] = value", "given[name] = value.upper()")
+
+    found = check(graded(KEY, source), "A command line, read")
+
+    assert found.message.startswith(("flags('cmake ", 'flags("cmake '))
+    assert found.expected.startswith("['")
+    assert found.got == found.expected.upper().replace(" IS ", " is ")
 
 
 def test_reading_the_line_from_somewhere_else_than_the_arguments_earns_nothing() -> None:
@@ -282,6 +325,7 @@ def machine(gpu: str | None, *wants: str) -> dict[str, Any]:
         ("cmake -B build -DGGML_BLAS_VENDOR=OpenBLAS", machine("apple", "openblas")),
         ("cmake -B build -DGGML_VULKAN=ON", machine("intel", "vulkan")),
         ("cmake -B build '-DCMAKE_BUILD_TYPE=Debug'", machine(None, "debug")),
+        ("cmake -B ./build/ \\\n  -DGGML_CUDA=ON", machine("nvidia")),
     ],
 )
 def test_commands_that_make_the_same_build_are_equal(command: str, wanted: dict[str, Any]) -> None:
@@ -301,7 +345,8 @@ def test_commands_that_make_the_same_build_are_equal(command: str, wanted: dict[
         ("cmake -B build -DLLAMA_CUDA=ON", "old name"),
         ("cmake -B build -DLLAMA_METAL=ON", "old name"),
         ("cmake -B build --cuda", "no setting"),
-        ("cmake -B build -DGGML_CUDA=OFF", "does without"),
+        ("cmake -B build -DGGML_CUDA=OFF", "does not provide for it"),
+        ("cmake -B build -DGGML_CUDA=ON --config Debug", "belongs to the second command"),
         ("cmake -B build -DGGML_CUDA=ON -DGGML_LTO=ON", "GGML_LTO was not asked for"),
         ("cmake -B build -DGGML_CUDA=ON -DGGML_AVX2=ON", "GGML_AVX2 was not asked for"),
         ("cmake -B build -DGGML_CUDA=ON -D", "has no value"),

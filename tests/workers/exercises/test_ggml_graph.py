@@ -103,9 +103,9 @@ def test_another_right_solution_passes(seed: int) -> None:
         ),
         ("[a[1], b[1], b[2]", "[b[1], a[1], b[2]", "The shape of a product", "exchanged"),
         ("b[1], b[2], b[3]]", "b[1], a[2], a[3]]", "The shape of a product", "A is what is"),
-        ("if a[0] != b[0]:", "if False:", "What ggml would abort on", "before you compute"),
-        ("b[2] % a[2]", "a[2] % b[2]", "What ggml would abort on", "before you compute"),
-        ("if ne[0] % weights:", "if False:", "What ggml would abort on", "before you compute"),
+        ("if a[0] != b[0]:", "if False:", "What ggml refuses", "before you compute"),
+        ("b[2] % a[2]", "a[2] % b[2]", "What ggml refuses", "before you compute"),
+        ("if ne[0] % weights:", "if False:", "What ggml refuses", "before you compute"),
         (
             "np.repeat(a, len(b) // len(a), axis=0)",
             "np.tile(a, (len(b) // len(a), 1, 1))",
@@ -221,6 +221,25 @@ def test_a_graph_that_ggml_would_abort_on_is_told_as_a_message(
 def test_no_description_reaches_ggml_that_it_would_stop_at(value: Any) -> None:
     with pytest.raises(GraphError):
         ggml_graph.compute(ggml_graph.read(value), {"x": np.ones((3, 3), np.float32)})
+
+
+def test_a_refusal_of_what_ggml_takes_is_told_with_the_arguments() -> None:
+    source = edited(KEY, "b[2] % a[2] or b[3] % a[3]", "b[2] != a[2] or b[3] != a[3]")
+
+    result = check(graded(KEY, source), "The shape of a product")
+
+    assert result.message.startswith("mul_mat_ne([")
+    assert "]) is possible in ggml. Line " in result.message
+    assert "Put these numbers into" in result.hint
+
+
+def test_a_result_of_a_graph_points_at_the_function_that_describes_it() -> None:
+    source = edited(KEY, "1 / sqrt(head_dim)", "1.0")
+
+    result = check(graded(KEY, source), "Attention")
+
+    assert result.line is not None
+    assert source.splitlines()[result.line - 1].strip() == "return ["
 
 
 def test_results_too_large_for_a_check_are_refused_before_they_are_made() -> None:

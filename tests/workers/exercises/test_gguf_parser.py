@@ -120,9 +120,9 @@ def test_another_way_to_write_it_passes(seed: int) -> None:
 
 def test_the_table_that_is_given_is_that_of_ggml() -> None:
     assert starter.BLOCKS == solution.BLOCKS
-    assert starter.BLOCKS == {
+    assert {
         number: (kind.block, kind.block_bytes) for number, kind in TYPES.items()
-    }
+    } == starter.BLOCKS
 
 
 def test_the_example_is_a_file_that_gguf_py_reads_the_same_way(tmp_path: Path) -> None:

@@ -137,6 +137,19 @@ def test_scales_from_before_the_split_are_found_out() -> None:
     assert "before the split" in check(verdict, PARTS).hint
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_scales_of_w_from_before_the_split_are_found_out(seed: int) -> None:
+    early = (
+        "codes, scales = quantize_rows(np.delete(x, outliers, axis=1)); "
+        "w_codes, w_scales = quantize_rows(w); w_codes = np.delete(w_codes, outliers, axis=1); "
+        "regular = (codes.astype(int) @ w_codes.astype(int).T) * scales[:, None] * w_scales"
+    )
+    verdict = graded(KEY, edited(KEY, f"regular = {SPLIT}", early), seed=seed)
+
+    assert failed(verdict) == [PARTS]
+    assert "scales of w before the split" in check(verdict, PARTS).hint
+
+
 def test_one_scale_for_each_matrix_breaks_the_law_on_the_model() -> None:
     name = "On the teaching model, with six outliers"
     verdict = graded(KEY, edited(KEY, "axis=1, initial=0.0)", "initial=0.0) + 0 * x[:, 0]"))

@@ -68,7 +68,7 @@ def test_another_right_solution_passes(seed: int) -> None:
 
 def test_quartiles_by_another_convention_pass() -> None:
     """There are several definitions; the draws keep away from where they disagree."""
-    for seed in range(3):
+    for seed in range(8):
         source = ANOTHER.replace('method="inclusive"', 'method="exclusive"')
         assert failed(graded(KEY, source, seed=seed)) == []
 
@@ -125,7 +125,13 @@ PAIRED = f"    difference = np.array{PAIRED}"
             "Logits of any size",
             "largest logit",
         ),
-        ("logits.max(axis=-1, keepdims=True)", "logits.max()", "Logits of any size", ""),
+        ("logits.max(axis=-1, keepdims=True)", "logits.max()", "Logits of any size", "its own"),
+        (
+            "logits.astype(np.float64)",
+            "logits.astype(np.float32)",
+            "Logits of any size",
+            "too few of their digits",
+        ),
         ("np.exp(log_p) *", "np.exp(log_q) * -1 *", "KL divergence and its error", "other way"),
         (
             "(log_p - log_q), axis=-1)",
@@ -163,6 +169,21 @@ PAIRED = f"    difference = np.array{PAIRED}"
         ),
         ("abs(middle) <= high - low", "middle == 0", "Faster, or noise", "always smaller"),
         ("abs(middle) <= high - low", "True", "Faster, or noise", "far apart"),
+        ("abs(middle) <= high - low", "middle <= high - low", "Faster, or noise", ""),
+        (
+            'return "b" if middle > 0 else "a"',
+            'return "b"',
+            "Faster, or noise",
+            "These are seconds",
+        ),
+        ("<= high - low", "<= (high - low) / 2", "Faster, or noise", "neither half"),
+        ("<= high - low", "<= 2 * (high - low)", "Faster, or noise", "neither half"),
+        (
+            "    if abs(middle)",
+            "    middle = np.median(a) - np.median(b)\n    if abs(middle)",
+            "A machine that is not quiet",
+            "Subtract first",
+        ),
         (PAIRED, UNPAIRED, "A machine that is not quiet", "pair by pair"),
         (PAIRED, MEANS, "A machine that is not quiet", "held up"),
     ],

@@ -249,6 +249,18 @@ def test_the_ratio_of_signal_to_noise_falls_with_the_bits() -> None:
         ),
         (
             "_round_half_away(blocks * _inverse(d))",
+            "(lambda y: np.sign(y) * np.floor(np.abs(y) + np.float32(0.5)))(blocks * _inverse(d))",
+            "Ties, zeros and the last bit",
+            "In float32 0.49999997 + 0.5 is 1",
+        ),
+        (
+            "    if scale == 0:\n        return np.zeros(x.shape, dtype=np.int8), 0.0\n",
+            "",
+            "Half a step at most",
+            "up to the machine",
+        ),
+        (
+            "_round_half_away(blocks * _inverse(d))",
             "_round_half_away(np.divide(blocks, d, out=np.zeros_like(blocks), where=d != 0))",
             "Ties, zeros and the last bit",
             "You divide by d",

@@ -210,8 +210,8 @@ def silent(student: Student, rng: np.random.Generator) -> None:
     "The best alpha, and its weights",
     points=2,
     hint=(
-        "For each alpha: scale the weights, round, divide again, and compare x @ weights.T with the "
-        "exact output. Keep the alpha and the weights of the least error."
+        "For each alpha: scale the weights, round, divide again, and compare x @ weights.T with "
+        "the exact output. Keep the alpha and the weights of the least error."
     ),
 )
 def search(student: Student, rng: np.random.Generator) -> None:

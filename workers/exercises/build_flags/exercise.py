@@ -14,8 +14,9 @@ from typing import Any
 import llama_cpp
 import numpy as np
 
-from workers.exercises.base import Example, Exercise, Student
+from workers.exercises.base import Answer, Example, Exercise, Failure, Mistakes, Student
 from workers.exercises.build_flags.options import DEFAULTS, ON_MACOS, OTHERS, RENAMED
+from workers.exercises.showing import describe, show
 from workers.llama_log import start
 
 Machine = dict[str, Any]
@@ -66,7 +67,7 @@ BACKENDS = {
     "OPENCL": ("qualcomm",),
 }
 
-
+# What to think about where this option lacks the value that it needs.
 LACKING = {
     "GGML_BLAS_VENDOR": "BLAS is on; which library is it to be? That is its vendor.",
     "GGML_BACKEND_DL": "Variants are files that are loaded, so backends are files: two flags.",
@@ -97,6 +98,7 @@ class Slip:
 
 def read(command: str) -> list[tuple[str, str]] | Slip:  # noqa: PLR0911  # one for each slip
     """The settings of a command that configures in the folder build, in their order."""
+    command = command.replace("\\\n", " ")  # a line that goes on in the next one
     try:
         words = shlex.split(command)
     except ValueError:
@@ -124,12 +126,17 @@ def read(command: str) -> list[tuple[str, str]] | Slip:  # noqa: PLR0911  # one 
             folder = word.removeprefix("-B") or next(rest, "")
         elif word in ("-S", "-G"):
             next(rest, "")
+        elif word in ("--config", "-j", "--parallel"):
+            return Slip(
+                f"{word} belongs to the second command.",
+                "What the build is made for, debugging too, is said with -D while configuring.",
+            )
         elif word != ".":
             return Slip(
                 f"cmake is given the word {word}, which is no setting.",
                 "CMake takes its options as -DNAME=VALUE.",
             )
-    if folder != "build":
+    if Path(folder) != Path("build"):
         return Slip("The build is not configured in the folder build.", "That is what -B is for.")
     return settings
 
@@ -178,7 +185,9 @@ def _difference(given: Flags, machine: Machine) -> Slip | None:
     for reason, wanted in asked.items():
         for name, value in wanted.items():
             if not _alike(have[name], value):
-                return Slip(f"{reason}, and the build does without.", _lacking(name, given))
+                return Slip(
+                    f"{reason}, and this command does not provide for it.", _lacking(name, given)
+                )
     needed = {name for wanted in asked.values() for name in wanted}
     if "variants" in machine["wants"]:
         needed.add("GGML_NATIVE")  # every variant switches it off for itself
@@ -264,7 +273,12 @@ def _draw_machine(rng: np.random.Generator, first: str) -> Machine:
 def _judge_command(student: Student, machine: Machine) -> None:
     answer = student.call("configure", machine)
     if not isinstance(answer.value, str):
-        answer.fail("configure returns the command as one text.", got=repr(answer.value)[:200])
+        answer.fail(
+            f"configure returned {describe(answer.value)}, not the command as one text.",
+            expected="str",
+            got=show(answer.value),
+            hint='" ".join(words) makes one text of a list of words.',
+        )
     if slip := slip_in(answer.value, machine):
         answer.fail(
             f"configure({machine!r}): {slip.message}", got=answer.value[:300], hint=slip.hint
@@ -287,6 +301,37 @@ class Setting:
         return ["-D", text] if self.apart else [f"-D{text}"]
 
 
+def _judge_entries(
+    answer: Answer, argument: str, expected: dict[str, Any], *, mistakes: Mistakes
+) -> None:
+    """Hold a dict against the expected one: a failure shows the argument and what differs first."""
+    try:
+        answer.equals(expected, mistakes=mistakes)
+    except Failure as found:
+        found.message = f"{answer.function}({argument!r}) returned something else than expected."
+        difference = _difference_of(answer.value, expected)
+        found.expected, found.got = difference or (found.expected, found.got)
+        raise
+
+
+def _difference_of(got: Any, expected: Any, place: str = "") -> tuple[str, str] | None:
+    """The first entry of nested dicts that is not the same: as it should be, and as it is."""
+    if isinstance(got, dict) and isinstance(expected, dict):
+        for key in [*expected, *got]:
+            there = f"{place}[{key!r}]"
+            if key not in got:
+                return f"{there} is {show(expected[key])}", f"no {there}"
+            if key not in expected:
+                return f"no {there}", f"{there} is {show(got[key])}"
+            if found := _difference_of(got[key], expected[key], there):
+                return found
+        return None
+    if isinstance(got, bool | int | str) and got == expected:
+        return None
+    prefix = f"{place} is " if place else ""
+    return f"{prefix}{show(expected)}", f"{prefix}{show(got)}"
+
+
 def _line(rng: np.random.Generator, settings: list[Setting]) -> str:
     """A command line with these settings in this order, and other words between them."""
     parts = [["-B", "build"], *(setting.words for setting in settings)]
@@ -303,11 +348,16 @@ def _draw_settings(rng: np.random.Generator) -> list[Setting]:
         Setting(str(name), str(word), *way)
         for name, word, way in zip(bools, words, ways, strict=False)
     ]
+    kinds = [str(kind) for kind in rng.permutation(["STRING", "STRING", ""])]
+    texts = {
+        "CMAKE_CUDA_ARCHITECTURES": f"{rng.integers(60, 87)};89",
+        "CMAKE_CXX_FLAGS": f"-O{rng.integers(2, 4)} -march=x86-64-v{rng.integers(2, 5)}",
+        "CMAKE_INSTALL_RPATH": f"/opt/cuda-{rng.integers(11, 14)}/lib64:/usr/lib",
+    }
     settings += [
-        Setting("CMAKE_CUDA_ARCHITECTURES", f"{rng.integers(60, 87)};89"),
-        Setting("CMAKE_CXX_FLAGS", f"-O{rng.integers(2, 4)} -march=x86-64-v{rng.integers(2, 5)}"),
-        Setting("CMAKE_INSTALL_RPATH", f"/opt/cuda-{rng.integers(11, 14)}/lib64:/usr/lib"),
+        Setting(name, value, kind) for (name, value), kind in zip(texts.items(), kinds, strict=True)
     ]
+    settings.append(Setting("GGML_CCACHE", ""))
     return [settings[i] for i in rng.permutation(len(settings))]
 
 
@@ -320,7 +370,9 @@ def reading(student: Student, rng: np.random.Generator) -> None:
     for _ in range(3):
         settings = _draw_settings(rng)
         command = _line(rng, settings)
-        student.call("flags", command).equals(
+        _judge_entries(
+            student.call("flags", command),
+            command,
             {each.name: each.value for each in settings},
             mistakes={
                 "The type is no part of the name: NAME:BOOL=VALUE sets NAME.": {
@@ -357,7 +409,10 @@ def repeated(student: Student, rng: np.random.Generator) -> None:
         for number, value in enumerate(values[:3])
     ]
     settings = [repeats[0], Setting("GGML_BLAS", "ON"), *repeats[1:]]
-    student.call("flags", _line(rng, settings)).equals(
+    command = _line(rng, settings)
+    _judge_entries(
+        student.call("flags", command),
+        command,
         {"GGML_CUDA": values[2], "GGML_BLAS": "ON"},
         mistakes={
             "You keep the first value of a name. CMake keeps the last.": {
@@ -382,7 +437,10 @@ def _backend(given: Flags, machine: Machine) -> str:
 )
 def running(student: Student, rng: np.random.Generator) -> None:
     on = [str(word) for word in rng.permutation(["ON", "1", "TRUE", "yes", "on", "Y"])]
-    off = [str(word) for word in rng.permutation(["OFF", "0", "FALSE", "no", "off", "N"])]
+    off = [
+        str(word)
+        for word in rng.permutation(["OFF", "0", "FALSE", "no", "off", "N", "ignore", "NotFound"])
+    ]
     cases: list[tuple[dict[str, str], str, str | None]] = [
         ({"GGML_CUDA": on[0]}, "linux", "nvidia"),
         ({"GGML_CUDA": on[1]}, "linux", str(rng.choice(["amd", "intel"]))),
@@ -395,13 +453,16 @@ def running(student: Student, rng: np.random.Generator) -> None:
         ({"GGML_OPENCL": on[1]}, "linux", str(rng.choice(["qualcomm", "amd"]))),
         ({"GGML_RPC": on[0]}, "macos", "apple"),
         ({"GGML_METAL": off[1]}, "macos", "apple"),
+        ({"GGML_METAL": ""}, "macos", "apple"),
+        ({"GGML_NATIVE": off[4]}, "linux", "apple"),  # Linux runs on such machines too
         ({"GGML_BLAS": on[3], "GGML_BLAS_VENDOR": "OpenBLAS"}, "linux", "nvidia"),
         ({str(rng.choice(["GGML_CUUDA", "GGML_CUBLAS", "CUDA"])): on[4]}, "linux", "nvidia"),
         ({"GGML_HIP": off[2], "LLAMA_CUBLAS": off[3]}, "linux", "amd"),
     ]
     for number in rng.permutation(len(cases)):
         given, system, gpu = cases[number]
-        machine: Machine = {"system": system, "gpu": gpu, "wants": []}
+        wants = ["no-metal"] if gpu == "apple" else ["vulkan"]  # neither is given by that
+        machine: Machine = {"system": system, "gpu": gpu, "wants": wants}
         given = {str(name): given[name] for name in rng.permutation(list(given))}
         _judge_backend(student, given, machine)
 
@@ -414,22 +475,29 @@ def _judge_backend(student: Student, given: dict[str, str], machine: Machine) ->
     hint = ""
     got = answer.value if isinstance(answer.value, str) else ""
     value = given.get(f"GGML_{got}")
-    if got == "CPU" and right == "METAL":
-        hint = "Metal is on by default under macOS, without any flag."
+    if answer.value is None:
+        hint = "Nothing stops this one: an old name stops it only where it is on."
+    elif got == "CPU" and right == "METAL":
+        hint = "Metal is on by default under macOS, without any flag and whatever is wanted."
     elif got == "CPU":
         hint = "CMake knows more words for on than ON, in small letters too."
-    elif got == "METAL" or (value is not None and not _is_on(value)):
+    elif got == "METAL" and machine["system"] != "macos":
+        hint = "Metal is on by default under macOS alone."
+    elif value is not None and not _is_on(value):
         hint = "That flag is given, and its value switches the backend off."
     elif got in BACKENDS and machine["gpu"] not in BACKENDS[got]:
         hint = "That backend is built, but it finds no device here, so it computes nothing."
     elif got in BACKENDS and value is None:
-        hint = "No flag of that name was given. A misspelt one is passed over in silence."
+        hint = (
+            "No flag of that name was given. A misspelt one is passed over in silence, and what "
+            "the machine wants switches nothing on."
+        )
     elif got in BACKENDS:
         hint = "Two backends see the same GPU: the one that is asked first gets it."
     answer.fail(
-        f"backend({given!r}, {machine!r}) is something else.",
+        f"backend({given!r}, {machine!r}) returned something else than expected.",
         expected=repr(right),
-        got=repr(answer.value)[:100],
+        got=show(answer.value),
         hint=hint,
     )
 
@@ -456,9 +524,9 @@ def stopping(student: Student, rng: np.random.Generator) -> None:
         answer = student.call("backend", given, machine)
         if answer.value != expected:
             answer.fail(
-                f"backend({given!r}, {machine!r}) is something else.",
+                f"backend({given!r}, {machine!r}) returned something else than expected.",
                 expected=repr(expected),
-                got=repr(answer.value)[:100],
+                got=show(answer.value),
             )
 
 
@@ -503,7 +571,9 @@ def real(student: Student, rng: np.random.Generator) -> None:
 
 def _judge_features(student: Student, line: str) -> None:
     right = _parsed(line)
-    student.call("enabled", line).equals(
+    _judge_entries(
+        student.call("enabled", line),
+        line,
         right,
         mistakes={
             "Only a value of 0 is off; others than 1 are on.": {

@@ -5,7 +5,8 @@ The flags are those of docs/build.md. A backend computes if it was built and fin
 
 import shlex
 
-# What CMake takes for off, in capitals or not. Everything else is on.
+# What CMake takes for off, in capitals or not. Everything else is on, but for what ends in
+# -NOTFOUND, which does not occur here.
 OFF = {"", "0", "OFF", "NO", "N", "FALSE", "IGNORE", "NOTFOUND"}
 
 # The GPU backends in the order in which llama.cpp asks them for devices, and whose GPUs they run

@@ -15,7 +15,8 @@ A machine is a dict with three entries:
                "debug"      a debug build
 """
 
-# What CMake takes for off, in capitals or not. Everything else is on.
+# What CMake takes for off, in capitals or not. Everything else is on, but for what ends in
+# -NOTFOUND, which does not occur here.
 OFF = {"", "0", "OFF", "NO", "N", "FALSE", "IGNORE", "NOTFOUND"}
 
 # The GPU backends in the order in which llama.cpp asks them for devices, and whose GPUs they run

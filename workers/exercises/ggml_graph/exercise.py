@@ -13,6 +13,7 @@ from workers import forward, ggml_graph
 from workers.exercises import oracle
 from workers.exercises.base import Answer, Array, Example, Exercise, Failure, Student, failure
 from workers.exercises.ggml_graph.starter import BLOCKS
+from workers.exercises.showing import describe, show, shown_call
 from workers.ggml_graph import GraphError, Node
 from workers.sandbox import Fault, Reply
 
@@ -53,6 +54,21 @@ exercise = Exercise(
 PRECISION = 2e-5
 
 
+def _called(student: Student, function: str, *arguments: Any) -> Answer:
+    """The answer to arguments that ggml takes, named with them: they are short enough to read."""
+    shown = shown_call(function, arguments)
+    try:
+        answer = student.call(function, *arguments)
+    except Failure as found:
+        if isinstance(found.__cause__, Fault) and found.__cause__.kind == "ValueError":
+            found.message = f"{shown} is possible in ggml. {found.message}"
+            found.hint = (
+                "Put these numbers into your conditions by hand: which one refuses them, and why?"
+            )
+        raise
+    return Answer(shown, answer.reply)
+
+
 @exercise.check(
     "Strides as ggml sets them",
     points=2,
@@ -68,7 +84,7 @@ def strides(student: Student, rng: np.random.Generator) -> None:
         right = ggml_graph.strides(type_name, ne)
         elementwise = [size, size * ne[0], size * ne[0] * ne[1], size * ne[0] * ne[1] * ne[2]]
         start = [size * ne[0] // block, right[2], right[3], right[3] * ne[3]]
-        student.call("nb", type_name, ne).equals(
+        _called(student, "nb", type_name, ne).equals(
             right,
             mistakes={
                 "You count a block for every weight. A row has ne[0] divided by the weights of a "
@@ -91,7 +107,7 @@ def product_shape(student: Student, rng: np.random.Generator) -> None:
         k, m, n, share = (int(value) for value in rng.permutation(range(2, 40))[:4])
         a = [k, m, int(rng.integers(2, 5)), int(rng.integers(1, 3))]
         b = [k, n, a[2] * share, a[3] * 3]
-        student.call("mul_mat_ne", a, b).equals(
+        _called(student, "mul_mat_ne", a, b).equals(
             [m, n, b[2], b[3]],
             mistakes={
                 "The two are exchanged: ne[0] of the result counts the rows of A.": [
@@ -117,9 +133,9 @@ def product_shape(student: Student, rng: np.random.Generator) -> None:
 
 
 @exercise.check(
-    "What ggml would abort on",
+    "What ggml refuses",
     points=1,
-    hint="Compare before you compute, and raise ValueError: ggml itself ends the whole process.",
+    hint="Compare before you compute, and raise ValueError. In ggml these are assertions.",
 )
 def refused(student: Student, rng: np.random.Generator) -> None:
     k, m, n, g = (int(value) for value in rng.permutation(range(3, 20))[:4])
@@ -144,7 +160,6 @@ def refused(student: Student, rng: np.random.Generator) -> None:
 
 
 def _refuses(student: Student, function: str, arguments: list[Any], reason: str) -> None:
-    shown = ", ".join(map(repr, arguments))
     try:
         answer = student.attempt(function, *arguments)
     except Fault as fault:
@@ -152,9 +167,9 @@ def _refuses(student: Student, function: str, arguments: list[Any], reason: str)
             raise failure(fault, function) from fault
     else:
         answer.fail(
-            f"{function}({shown}) should raise ValueError: {reason}.",
+            f"{shown_call(function, tuple(arguments))} should raise ValueError: {reason}.",
             expected="ValueError",
-            got=repr(answer.value),
+            got=show(answer.value),
         )
 
 
@@ -209,7 +224,11 @@ def collected(student: Student, rng: np.random.Generator) -> None:
     answer = student.call("execution_order", shuffled, wanted)
     names = answer.value
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
-        answer.fail("execution_order returns a list of names.", got=repr(names)[:200])
+        answer.fail(
+            f"execution_order returned {describe(names)}, not a list of names.",
+            expected="a list of str",
+            got=show(names),
+        )
     _judge_order(answer, list(names), nodes, needed)
 
 
@@ -285,7 +304,7 @@ def feed_forward(student: Student, rng: np.random.Generator) -> None:
     eps = float(rng.choice([1e-2, 3e-2]))  # large, so that a fixed one shows
     x, norm = _normal(rng, n, d), (1 + _normal(rng, d) / 4).astype(np.float32)
     gate, up, down = _normal(rng, n_ff, d), _normal(rng, n_ff, d), _normal(rng, d, n_ff)
-    inputs = {"x": x / 4, "norm": norm, "gate": gate, "up": up, "down": down}
+    inputs: dict[str, Any] = {"x": x / 4, "norm": norm, "gate": gate, "up": up, "down": down}
     exact = _ffn(inputs, eps)
     swapped = _ffn({**inputs, "gate": up, "up": gate}, eps)
     answer = student.call("build_ffn", eps)
@@ -309,10 +328,11 @@ def feed_forward(student: Student, rng: np.random.Generator) -> None:
     )
 
 
-def _normal(rng: np.random.Generator, *shape: int) -> Any:
+def _normal(rng: np.random.Generator, *shape: int) -> Array:
     """Standard normal float32, divided by the root of its last dimension where it is a matrix."""
     wide = len(shape) > 1
-    return (rng.standard_normal(shape) / np.sqrt(shape[-1] if wide else 1)).astype(np.float32)
+    drawn = rng.standard_normal(shape) / np.sqrt(shape[-1] if wide else 1)
+    return np.asarray(drawn, dtype=np.float32)
 
 
 def _ffn(inputs: dict[str, Any], eps: float) -> Array:
@@ -361,7 +381,8 @@ def attention(student: Student, rng: np.random.Generator) -> None:
     )
 
 
-def _mask(n: int) -> Any:
+def _mask(n: int) -> Array:
+    """0 where a query may look, minus infinity at the keys after it."""
     return np.where(np.triu(np.ones((n, n), dtype=bool), k=1), -np.inf, 0).astype(np.float32)
 
 
@@ -377,7 +398,7 @@ def _attention(inputs: dict[str, Any], scale: float) -> Array:
 @exercise.check(
     "Inside the model",
     points=1,
-    hint="The graphs are right by themselves: do they read a size or an eps from the arguments?",
+    hint="If both graphs pass above: do they take eps and head_dim from the arguments?",
 )
 def whole(student: Student, rng: np.random.Generator) -> None:
     """ggml computes the student's two graphs in every block of the teaching model."""
@@ -400,23 +421,24 @@ def whole(student: Student, rng: np.random.Generator) -> None:
             "v": forward.in_heads(normed @ weight["attn_v"].T, m.n_head_kv),
             "mask": mask,
         }
-        mixed = Answer("Your graph", Reply(_computed(attend, turned))).array(q.shape)
+        mixed = _computed(attend, turned).array(q.shape)
         x = x + mixed.transpose(1, 0, 2).reshape(x.shape) @ weight["attn_output"].T
         ffn_inputs = {
             name: m.tensors[f"blk.{layer}.ffn_{name}.weight"]
             for name in ("norm", "gate", "up", "down")
         }
-        x = Answer("Your graph", Reply(_computed(ffn, {"x": x, **ffn_inputs}))).array(x.shape)
+        x = _computed(ffn, {"x": x, **ffn_inputs}).array(x.shape)
     normed = forward.rms_norm(x, m.tensors["output_norm.weight"], m.epsilon)
     oracle.judge_logits(normed @ m.tensors["output.weight"].T, oracle.logits(tokens))
 
 
-def _computed(answer: Answer, inputs: dict[str, Any]) -> Array:
-    """What ggml makes of the graph that a student's function returned."""
+def _computed(answer: Answer, inputs: dict[str, Any]) -> Answer:
+    """What ggml makes of the graph that a student's function returned, to be judged like it."""
     try:
-        return ggml_graph.compute(ggml_graph.read(answer.value), inputs)
+        result = ggml_graph.compute(ggml_graph.read(answer.value), inputs)
     except GraphError as error:
         raise Failure(f"{answer.function}: {error}", line=answer.reply.line) from error
+    return Answer(f"{answer.function}'s graph", Reply(result, answer.reply.line))
 
 
 def _judge_graph(
@@ -428,7 +450,6 @@ def _judge_graph(
     along: str = "token",
 ) -> None:
     """Let ggml compute the described graph, and hold the result against the exact one."""
-    result = Answer(f"{answer.function}'s graph", Reply(_computed(answer, inputs)))
-    result.close_to(
+    _computed(answer, inputs).close_to(
         exact, atol=PRECISION * float(np.abs(exact).max()), mistakes=mistakes, along=along
     )

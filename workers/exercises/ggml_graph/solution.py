@@ -8,6 +8,8 @@ from math import sqrt
 
 import numpy as np
 
+Node = tuple[str, str, list[str | float]]
+
 # Type: weights of a block, bytes of a block.
 BLOCKS = {
     "F32": (1, 4),
@@ -57,7 +59,7 @@ def mul_mat(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return b @ np.swapaxes(a, -1, -2)  # rows of B against rows of A
 
 
-def execution_order(nodes: list[tuple[str, str, list[str | float]]], result: str) -> list[str]:
+def execution_order(nodes: list[Node], result: str) -> list[str]:
     """The names of the nodes that `result` needs, each once and after everything it reads.
 
     The walk of ggml_build_forward_expand: from the result back to what it reads, depth first.
@@ -78,7 +80,7 @@ def execution_order(nodes: list[tuple[str, str, list[str | float]]], result: str
     return order
 
 
-def build_ffn(eps: float) -> list[tuple[str, str, list[str | float]]]:
+def build_ffn(eps: float) -> list[Node]:
     """The second half of a llama block, as a graph whose last node is its result.
 
     x + down(silu(gate(y)) * up(y)) with y = RMSNorm(x). Inputs: "x", ne (d, n); "norm", the gain,
@@ -96,7 +98,7 @@ def build_ffn(eps: float) -> list[tuple[str, str, list[str | float]]]:
     ]
 
 
-def build_attention(head_dim: int) -> list[tuple[str, str, list[str | float]]]:
+def build_attention(head_dim: int) -> list[Node]:
     """Attention of all heads, as a graph whose last node is its result.
 
     Inputs: "q", ne (head_dim, n, h); "k" and "v", (head_dim, n, h_kv); "mask", (n, n), 0 where a

@@ -8,14 +8,17 @@ slowest: four whole numbers, so that NumPy's shape is ne read backwards. A node 
 and a graph is a list of nodes. Operands are names of tensors, inputs or nodes, and after them a
 number where the operation has one:
 
-    ("y", "mul_mat", ["weight", "x"])    ("add", "mul": two tensors as well)
-    ("y", "scale", ["x", 0.5])           ("y", "rms_norm", ["x", eps])
-    ("y", "silu", ["x"])                 ("soft_max", "transpose", "cont": one tensor as well)
+    ("y", "mul_mat", ["weight", "x"])    also "add", "mul": two tensors
+    ("y", "scale", ["x", 0.5])           also "rms_norm", with eps: one tensor and a number
+    ("y", "silu", ["x"])                 also "soft_max", "transpose", "cont": one tensor
 
-"add" and "mul" repeat their second operand until it is as large as the first.
+"add" and "mul" repeat their second operand until it is as large as the first. "rms_norm" and
+"soft_max" work on each row, along ne[0].
 """
 
 import numpy as np
+
+Node = tuple[str, str, list[str | float]]
 
 # Type: weights of a block, bytes of a block.
 BLOCKS = {
@@ -55,7 +58,7 @@ def mul_mat(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     raise NotImplementedError("write mul_mat")
 
 
-def execution_order(nodes: list[tuple[str, str, list[str | float]]], result: str) -> list[str]:
+def execution_order(nodes: list[Node], result: str) -> list[str]:
     """The names of the nodes that `result` needs, each once and after everything it reads.
 
     `nodes` come in any order. A name that no node has is an input, and needs no computing.
@@ -63,7 +66,7 @@ def execution_order(nodes: list[tuple[str, str, list[str | float]]], result: str
     raise NotImplementedError("write execution_order")
 
 
-def build_ffn(eps: float) -> list[tuple[str, str, list[str | float]]]:
+def build_ffn(eps: float) -> list[Node]:
     """The second half of a llama block, as a graph whose last node is its result.
 
     x + down(silu(gate(y)) * up(y)) with y = RMSNorm(x). Inputs: "x", ne (d, n); "norm", the gain,
@@ -72,7 +75,7 @@ def build_ffn(eps: float) -> list[tuple[str, str, list[str | float]]]:
     raise NotImplementedError("write build_ffn")
 
 
-def build_attention(head_dim: int) -> list[tuple[str, str, list[str | float]]]:
+def build_attention(head_dim: int) -> list[Node]:
     """Attention of all heads, as a graph whose last node is its result.
 
     Inputs: "q", ne (head_dim, n, h); "k" and "v", (head_dim, n, h_kv); "mask", (n, n), 0 where a

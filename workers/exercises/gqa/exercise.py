@@ -155,12 +155,12 @@ def log(student: Student, rng: np.random.Generator) -> None:
             )
 
 
-def judge_bytes(student: Student, meta: Meta, n_ctx: int, types: Sequence[str]) -> None:
-    """Raise Failure, with the call that shows it, unless kv_bytes is right to the byte."""
-    arguments = (meta, n_ctx, *map(str, types))
-    answer = student.call("kv_bytes", *arguments)
-    replace(answer, function=shown_call("kv_bytes", arguments)).equals(
-        cache_bytes(*arguments), mistakes=mistakes(*arguments)
+def judge_bytes(student: Student, rng: np.random.Generator, meta: Meta, n_ctx: int) -> None:
+    """Raise Failure, with the call that shows it, unless kv_bytes is right for two drawn types."""
+    type_k, type_v = (str(name) for name in rng.choice(TYPES, 2, replace=False))
+    answer = student.call("kv_bytes", meta, n_ctx, type_k, type_v)
+    replace(answer, function=shown_call("kv_bytes", (meta, n_ctx, type_k, type_v))).equals(
+        cache_bytes(meta, n_ctx, type_k, type_v), mistakes=mistakes(meta, n_ctx, type_k, type_v)
     )
 
 
@@ -183,7 +183,7 @@ def exact(student: Student, rng: np.random.Generator) -> None:
         }
         drawn.append((meta, PADDING * int(rng.integers(1, 512)) + extra))
     for meta, n_ctx in drawn:
-        judge_bytes(student, meta, n_ctx, rng.choice(TYPES, 2, replace=False))
+        judge_bytes(student, rng, meta, n_ctx)
 
 
 @exercise.check(
@@ -199,7 +199,7 @@ def optional(student: Student, rng: np.random.Generator) -> None:
     wide |= {"n_head_kv": 32 // 2**share, "head_dim": head_dim}
     multi: Meta = {"n_layer": int(rng.integers(8, 50)), "n_embd": 24 * 128, "n_head": 24}
     for meta in (wide, multi):
-        judge_bytes(student, meta, n_ctx, rng.choice(TYPES, 2, replace=False))
+        judge_bytes(student, rng, meta, n_ctx)
 
 
 def draw(rng: np.random.Generator, n_head: int, n_head_kv: int) -> tuple[Array, Array, Array]:

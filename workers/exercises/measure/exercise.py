@@ -122,17 +122,26 @@ def real_perplexity(student: Student, rng: np.random.Generator) -> None:
 @exercise.check(
     "Logits of any size",
     points=1,
-    hint="exp(1000) is infinity. Taking the largest logit off a row changes no probability.",
+    hint="exp(1000) is infinity. Take off every row its own largest logit: no probability changes.",
 )
 def shifted(student: Student, rng: np.random.Generator) -> None:
     """A constant added to a row is a factor in numerator and denominator alike."""
     logits: Array = rng.standard_normal((6, 40)) * 3
     came = rng.integers(40, size=6)
     right = float(np.exp(-scoring.log_softmax(logits)[np.arange(6), came].mean()))
-    for offset in (0.0, 1000.0, -1000.0):
+    for offset in (20_000.0, -20_000.0, 0.0):
         moved = logits + offset + rng.uniform(-1000, 1000, (6, 1))
-        # Numbers near 2000 are rounded to 2e-13 when the offset is added.
-        student.call("perplexity", moved, came).close_to(right, rtol=1e-11)
+        # Numbers near 20,000 are rounded to 2e-12 when the offset is added, and to 1e-3 in float32.
+        narrow = scoring.log_softmax(moved.astype(np.float32))[np.arange(6), came].mean()
+        student.call("perplexity", moved, came).close_to(
+            right,
+            rtol=1e-10,
+            mistakes={
+                "These logits come in float64, and float32 keeps too few of their digits.": np.exp(
+                    -narrow
+                )
+            },
+        )
 
 
 def _divergences(p_logits: Array, q_logits: Array) -> NDArray[np.float64]:
@@ -259,33 +268,44 @@ def bits(student: Student, rng: np.random.Generator) -> None:
         )
 
 
-def _decided(a: NDArray[np.float64], b: NDArray[np.float64]) -> tuple[str, float]:
-    """The verdict of the rule, and how far the median is from zero in spreads."""
-    low, middle, high = np.percentile(a - b, [25, 50, 75])
-    ratio = float(abs(middle) / (high - low))
-    if ratio <= 1:
-        return "no difference", ratio
-    return ("b" if middle > 0 else "a"), ratio
-
-
 Times = tuple[NDArray[np.float64], NDArray[np.float64]]
+# How many spreads the median of the differences is from zero: one decides. The two in the middle
+# tell the rule from one with half of the spread, or twice.
+FAR, BEYOND, WITHIN, NOISE = (1.6, np.inf), (1.15, 1.85), (0.55, 0.85), (0.0, 0.6)
+# There are several definitions of a percentile. No draw depends on which of them is taken.
+PERCENTILES = ("linear", "weibull", "hazen", "nearest")
+
+
+def _spreads(difference: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How many spreads the median is above zero, by each definition of a percentile."""
+    quarters = [
+        np.percentile(difference, [25, 75], method=method)  # type: ignore[call-overload]
+        for method in PERCENTILES
+    ]
+    return np.array([np.median(difference) / (high - low) for low, high in quarters])
 
 
 def _draw_times(
-    rng: np.random.Generator, make: Callable[[int], Times], verdict: str
+    rng: np.random.Generator,
+    make: Callable[[int], Times],
+    verdict: str,
+    spreads: tuple[float, float],
 ) -> tuple[list[float], list[float], str]:
-    """Times for which the rule says `verdict` and no sensible reading of it another thing.
+    """Times for which the rule says `verdict`, with the median so many spreads from zero.
 
-    `verdict` is "b" or "no difference"; which of the two settings is "b" is drawn.
+    `make` gives the times of the slower setting, if one is slower, and those of the other.
     """
+    least, most = spreads
     while True:
-        a, b = make(int(rng.choice([9, 11, 13])))
-        says, ratio = _decided(a, b)
-        if says == verdict and not 0.6 < ratio < 1.6:
+        slow, fast = make(int(rng.choice([9, 11, 13])))
+        found = _spreads(slow - fast)
+        if verdict == "no difference":
+            found = np.abs(found)
+        if least <= found.min() and found.max() <= most:
             break
-    if rng.random() < 0.5:
-        a, b, says = b, a, {"b": "a", "no difference": says}[says]
-    return [float(value) for value in a], [float(value) for value in b], says
+    swapped = verdict == "a" or (verdict == "no difference" and rng.random() < 0.5)
+    a, b = (fast, slow) if swapped else (slow, fast)
+    return [float(value) for value in a], [float(value) for value in b], verdict
 
 
 def _judge_times(student: Student, times: tuple[list[float], list[float], str], why: str) -> None:
@@ -299,7 +319,7 @@ def _judge_times(student: Student, times: tuple[list[float], list[float], str], 
         hint = "These are seconds: the smaller number is the faster setting."
     shown = [", ".join(f"{value:.4g}" for value in values) for values in (a, b)]
     answer.fail(
-        f"faster([{shown[0]}], [{shown[1]}]) is something else.",
+        f"faster([{shown[0]}], [{shown[1]}]) returned something else than expected.",
         expected=show(verdict),
         got=show(answer.value),
         hint=hint,
@@ -323,17 +343,26 @@ def noise(student: Student, rng: np.random.Generator) -> None:
         second = rng.uniform(0.2, 2)
         return second * rng.normal(1, 0.03, n), second * rng.normal(1, 0.03, n)
 
-    for _ in range(3):
-        _judge_times(
-            student,
-            _draw_times(rng, apart, "b"),
-            "These two are far apart: more than the differences spread.",
+    def near(n: int) -> Times:
+        second = rng.uniform(0.2, 2)
+        return (
+            second * rng.normal(1, 0.02, n),
+            second * rng.uniform(0.94, 0.97) * rng.normal(1, 0.02, n),
         )
-        _judge_times(
-            student,
-            _draw_times(rng, alike, "no difference"),
-            "One of two medians is always smaller. Is it by more than the differences spread?",
-        )
+
+    always = "One of two medians is always smaller. Is it by more than the differences spread?"
+    spread = "The spread is the 75th percentile less the 25th: neither half of it nor twice."
+    cases = [
+        (apart, "a", FAR, "These two are far apart: more than the differences spread."),
+        (apart, "b", FAR, "These two are far apart: more than the differences spread."),
+        (near, "a", BEYOND, spread),
+        (near, "b", BEYOND, spread),
+        (alike, "no difference", NOISE, always),
+        (alike, "no difference", WITHIN, spread),
+    ]
+    for number in rng.permutation(len(cases)):
+        make, verdict, spreads, why = cases[number]
+        _judge_times(student, _draw_times(rng, make, verdict, spreads), why)
 
 
 @exercise.check(
@@ -357,15 +386,29 @@ def unquiet(student: Student, rng: np.random.Generator) -> None:
         b[int(rng.integers(n))] *= rng.uniform(2.5, 4)
         return a, b
 
+    def changing(n: int) -> Times:
+        """The machine has two paces, and one run of one setting met the other pace alone."""
+        quick = rng.permutation(n) <= n // 2  # one more than the slow ones
+        pace = rng.uniform(0.2, 2) * np.where(quick, 1.0, rng.uniform(1.3, 1.6))
+        a, b = pace * rng.normal(1, 0.004, n), pace * rng.normal(1, 0.004, n)
+        b[np.flatnonzero(quick)[0]] = pace.max()
+        return a, b
+
+    winner = str(rng.choice(["a", "b"]))
     _judge_times(
         student,
-        _draw_times(rng, drifting, "b"),
+        _draw_times(rng, drifting, winner, FAR),
         "The machine slows down while you measure, and both settings with it. Runs that took turns "
         "are compared pair by pair.",
     )
     _judge_times(
         student,
-        _draw_times(rng, disturbed, "b"),
+        _draw_times(rng, disturbed, winner, FAR),
         "One run that was held up moves a mean and a standard deviation a long way. Medians and "
         "quartiles hardly notice it.",
+    )
+    _judge_times(
+        student,
+        _draw_times(rng, changing, "no difference", NOISE),
+        "The median of the differences is not the difference of the medians. Subtract first.",
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from workers.exercises import oracle
-from workers.exercises.base import Answer, Array, Example, Exercise, Mistakes, Student
+from workers.exercises.base import Answer, Array, Example, Exercise, Failure, Mistakes, Student
 from workers.figures.row_quantization import dequantized, quantized
 from workers.ggml import BY_NAME
 
@@ -65,6 +65,11 @@ def half_away(x: Array) -> Array:
 def half_up(x: Array) -> Array:
     """The nearest integer, halves upwards."""
     return np.asarray(np.floor(x + x.dtype.type(0.5)))
+
+
+def half_added(x: Array) -> Array:
+    """The half added to the magnitude, then cut off: not the nearest integer just below 0.5."""
+    return np.asarray(np.sign(x) * np.floor(np.abs(x) + x.dtype.type(0.5)))
 
 
 def scaled(blocks: Array, d: Array, *, divide: bool) -> Array:
@@ -167,7 +172,8 @@ def judge_codes(answer: Answer, dtype: type[np.generic], expected: Array, hints:
             got=str(got.dtype),
             hint="Convert at the end, with .astype or, where only the reading changes, .view.",
         )
-    answer.close_to(expected, mistakes=hints, along="block" if expected.ndim > 1 else "value")
+    along = "block" if expected.ndim > 1 else "value"
+    answer.close_to(expected.astype(dtype), mistakes=hints, along=along)
 
 
 def judge_bytes(answer: Answer, expected: Array, hints: Mistakes) -> None:
@@ -255,11 +261,26 @@ def half_a_step(student: Student, rng: np.random.Generator) -> None:
         ("the same value everywhere", np.full(7, -reach)),
         ("zeros only", np.zeros((2, 5))),
     ):
-        codes, scale = student.call("absmax_int8", x).items(2)
+        answer = student.call("absmax_int8", x)
+        codes, scale = answer.items(2)
         _hold_to_law(codes, scale, x, largest(x) / 127, 0, name)
-        codes, scale, zero = student.call("zero_point_uint8", x).items(3)
+        _refuse_casts(answer, name)
+        answer = student.call("zero_point_uint8", x)
+        codes, scale, zero = answer.items(3)
         span = max(float(x.max()), 0.0) - min(float(x.min()), 0.0)
         _hold_to_law(codes, scale, x, span / 255, int(zero.array(())), name)
+        _refuse_casts(answer, name)
+
+
+def _refuse_casts(answer: Answer, name: str) -> None:
+    """Raise Failure where NaN became an integer: on this machine it may be the right one."""
+    for line, said in answer.reply.warnings:
+        if "cast" in said:
+            raise Failure(
+                f"For {name}, line {line} makes an integer of NaN: {said}.",
+                hint="Which one it becomes is up to the machine. Keep 0 / 0 from happening.",
+                line=line,
+            )
 
 
 def _hold_to_law(codes: Answer, scale: Answer, x: Array, step: float, zero: int, name: str) -> None:
@@ -453,6 +474,8 @@ def corners(student: Student, rng: np.random.Generator) -> None:
             "zero, to 3.": q8_0(x, rounding=np.round),
             "Adding a half and rounding down takes -2.5 to -2. C's roundf goes away from zero, to "
             "-3.": q8_0(x, rounding=half_up),
+            "In float32 0.49999997 + 0.5 is 1. Cut the fraction off first, then look whether it "
+            "was a half.": q8_0(x, rounding=half_added),
         },
     )
     x = draw_ties(rng, 8)
@@ -487,10 +510,12 @@ def corners(student: Student, rng: np.random.Generator) -> None:
 def draw_ties(rng: np.random.Generator, extreme: int) -> Array:
     """Blocks whose scale is a power of two and whose values lie halfway between codes: float32.
 
-    Every other block has the extreme twice, with both signs.
+    In the first block they lie the last bit of a float32 below a half. Every other block has the
+    extreme twice, with both signs.
     """
     values = rng.integers(1 - extreme, extreme, (8, BLOCK)) + 0.5
     values = np.where(np.abs(values) < extreme, values, 0.5)
+    values[0] = np.nextafter(np.float32(0.5), np.float32(0)) * rng.choice([-1, 1], BLOCK)
     for number, row in enumerate(values):
         first, second = rng.choice(BLOCK, 2, replace=False)
         row[first] = extreme * rng.choice([-1, 1])
