@@ -25,6 +25,13 @@ def heldout(rng: np.random.Generator, passages: int) -> Tokens:
     return _draw(catalogue.texts().heldout, rng, passages)
 
 
+def beginning_of_heldout(passages: int) -> Tokens:
+    """The first passages of the held-out text, the same for all."""
+    words = Path(catalogue.texts().heldout).read_text()[: passages * CHARACTERS]
+    ids = forward.tokenize(oracle.model(), words).ids[: passages * LENGTH]
+    return np.array(ids).reshape(passages, LENGTH)
+
+
 def entering(passages: Tokens) -> dict[tuple[str, ...], Array]:
     """What enters the matrices on all tokens, (n, inputs), by their names in the file.
 

@@ -16,7 +16,7 @@ and brings a value back. Every check has draws of its own, so adding one changes
 import ast
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -124,9 +124,15 @@ class Answer:
     def items(self, count: int) -> tuple["Answer", ...]:
         """The parts of a tuple or list of `count` values, each to be judged for itself."""
         if not isinstance(self.value, tuple | list) or len(self.value) != count:
-            self.fail(f"{self.function} returned {describe(self.value)}, not {count} values.")
+            self.fail(
+                f"{self.function} returned {describe(self.value)}, not {count} values.",
+                expected=f"{count} values",
+                got=describe(self.value),
+                hint=_how_to_return(self.value) or "Return them together: return a, b.",
+            )
+        whole = self.function if self.function.endswith("]") else f"{self.function}(…)"
         return tuple(
-            Answer(f"{self.function}(…)[{index}]", Reply(value, self.reply.line))
+            Answer(f"{whole}[{index}]", replace(self.reply, value=value))
             for index, value in enumerate(self.value)
         )
 
@@ -211,7 +217,9 @@ class Answer:
         place = [int(i) for i in np.argwhere(bad)[0]]
         word = "NaN" if np.isnan(value[tuple(place)]) else "infinity"
         where = f", the first at {place}" if place else ""
-        message = f"{self.function} returned {word} in {int(bad.sum()):,} values{where}."
+        count = int(bad.sum())
+        values = "one value" if count == 1 else f"{count:,} values"
+        message = f"{self.function} returned {word} in {values}{where}."
         line = self.reply.line
         if self.reply.warnings:
             line, said = self.reply.warnings[0]
@@ -277,7 +285,7 @@ REFUSED = (
 )
 
 
-def _what_it_means(fault: Fault) -> str:  # noqa: PLR0911  # one for each kind of exception
+def _what_it_means(fault: Fault) -> str:  # noqa: PLR0911, PLR0912  # one for each kind of exception
     """What to think about, where the exception's own words say too little about this place."""
     match fault.kind:
         case "ModuleNotFoundError":
@@ -298,6 +306,20 @@ def _what_it_means(fault: Fault) -> str:  # noqa: PLR0911  # one for each kind o
             return "This line is no Python as it stands. Did it come along with copied code?"
         case "SyntaxError" if fault.message.startswith("invalid") and "U+" in fault.message:
             return "A character that only looks like Python's, or like nothing. Type it again."
+        case "ValueError" if "broadcast" in fault.message:
+            return (
+                "Print both shapes. After a sum, mean or max over an axis, keepdims=True keeps it, "
+                "with length 1."
+            )
+        case "ValueError" if "core dimension" in fault.message:
+            return (
+                "In a @ b the last axis of a is as long as the last but one of b. With three axes "
+                "or more, .T reverses all of them."
+            )
+        case "AxisError":
+            return "Count axes from the end: -1 is the last."
+        case "TypeError" if "only 0-dimensional arrays" in fault.message:
+            return "The functions of math take one number; those of np take arrays."
         case "NameError" if "'np'" in fault.message:
             return "NumPy has to be imported first: import numpy as np."
     if "read-only" in fault.message:

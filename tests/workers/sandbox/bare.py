@@ -184,9 +184,11 @@ def _native() -> str:
 
 def with_native(code: str) -> str:
     """The code with `native` in reach and every NR_name replaced by that system call's number."""
-    loading = f"""import base64, importlib.util, zlib
-with open("/tmp/native.so", "wb") as file:
-    file.write(zlib.decompress(base64.b85decode({_native()!r})))
+    # A library that is loaded must not be written over.
+    loading = f"""import base64, importlib.util, os, zlib
+if not os.path.exists("/tmp/native.so"):
+    with open("/tmp/native.so", "wb") as file:
+        file.write(zlib.decompress(base64.b85decode({_native()!r})))
 found = importlib.util.spec_from_file_location("native", "/tmp/native.so")
 native = importlib.util.module_from_spec(found)
 """

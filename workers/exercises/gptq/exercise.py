@@ -349,7 +349,7 @@ def held_out(student: Student, rng: np.random.Generator) -> None:
 @exercise.check(
     "Inside the model",
     points=1,
-    hint="The pieces are right and the whole is not: does your code fit other sizes, too?",
+    hint="If all else is met: does your code fit other sizes, too?",
 )
 def whole(student: Student, rng: np.random.Generator) -> None:
     """A query matrix, calibrated and judged on different texts; 0.34 to 0.50 was measured."""
