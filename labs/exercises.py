@@ -82,12 +82,13 @@ class Help:
         """From when on submissions count again; None for who has not given up."""
         return self.given_up_at and self.given_up_at + PAUSE
 
-    def pinned(self, at: datetime) -> dict[str, Any]:
-        """What a submission carries of it."""
+    def pinned(self, at: datetime, *, passed: bool) -> dict[str, Any]:
+        """What a submission carries of it. `practice` says why it will count for nothing."""
+        paused = self.counts_from is not None and at < self.counts_from
         return {
             "hints": list(self.hints.values()),
             "given_up": self.given_up_at is not None,
-            "practice": self.counts_from is not None and at < self.counts_from,
+            "practice": "passed" if passed else "given up" if paused else "",
         }
 
     def next_of(self, hints: Iterable[Hint]) -> Hint | None:
@@ -149,7 +150,10 @@ def submit(
         student=student,
         draw=runs.current_draw(lab, student),
         prediction={},
-        choices={"code": code, **help_of(lab, student).pinned(at)},
+        choices={
+            "code": code,
+            **help_of(lab, student).pinned(at, passed=has_passed(lab, student)),
+        },
         # One went back to the page, or its answer was lost: other code is another submission.
         key=uuid.uuid5(key, code),
         at=at,
@@ -227,9 +231,9 @@ def desk(
         # would write over what another window has saved.
         version = draft.version
     taken = help_of(lab, student)
-    pinned = taken.pinned(at)
     hints = list(lab.hints.all())
     passed = has_passed(lab, student)
+    pinned = taken.pinned(at, passed=passed)
     shown = passed or taken.given_up_at is not None
     return Desk(
         exercise=exercise,
@@ -246,7 +250,7 @@ def desk(
         next_hint=taken.next_of(hints),
         cost=cost(pinned),
         given_up_at=taken.given_up_at,
-        counts_from=taken.counts_from if pinned["practice"] else None,
+        counts_from=taken.counts_from if pinned["practice"] == "given up" else None,
         passed=passed,
         solution=exercise.solution if shown else "",
         past=list(Run.objects.owned_by(student).filter(lab=lab).in_lists()[:10]),

@@ -284,6 +284,7 @@ def _record(run: Run, grade: kinds.Grade, *, at: datetime) -> None:
         source=f"Run {run.pk}",
         url=run.get_absolute_url(),
         at=at,
+        observed=None if kinds.REGISTRY[run.kind].observes(grade) else (),
     )
 
 

@@ -151,6 +151,10 @@ class LabKind(ABC):
         """Whether a run with these choices gives evidence."""
         return True
 
+    def observes(self, grade: Grade) -> bool:
+        """Whether evidence with this grade says something about the activity's skills."""
+        return True
+
     @abstractmethod
     def request(self, work: Work) -> dict[str, Any]:
         """The engine's request. File names are relative to the run's own directory."""

@@ -11,7 +11,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from courses.models import Activity, Evidence
+from courses.models import Activity, Evidence, Observation, Skill
 from labs import exercises, runs
 from labs.kinds import REGISTRY
 from labs.models import Draft, GivenUp, Hint, Lab, Lane, Run, State, TakenHint, WorkerHost
@@ -228,6 +228,21 @@ def test_a_hint_taken_later_costs_nothing_of_what_was_handed_in_before(
 
     assert run.grade == before
     assert run.choices["hints"] == []
+
+
+def test_tries_take_no_mastery_and_a_pass_gives_it_once(
+    client: Client, exercise: Lab, judged: Callable[..., Run], ada: User
+) -> None:
+    skill = Skill.objects.create(key="rms-norm", title="Norms")
+    exercise.activity.skills.add(skill)
+    judged(ada, WRONG)
+    assert not Observation.objects.exists()
+    judged(ada, RIGHT)
+    judged(ada, RIGHT)
+
+    assert [seen.score for seen in Observation.objects.all()] == [1.0]
+    client.force_login(ada)
+    assert "You had passed before" in client.get(PAGE).content.decode()
 
 
 def test_after_a_pass_hints_are_free(exercise: Lab, judged: Callable[..., Run], ada: User) -> None:

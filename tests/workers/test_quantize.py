@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.workers.running import finish
@@ -52,6 +53,54 @@ def test_a_type_that_wants_an_importance_matrix_is_refused(model: Path, tmp_path
     request = Quantize(model=str(model), type="IQ2_XS", out=str(tmp_path / "out.gguf"))
     with pytest.raises(EngineError, match=r"cannot make IQ2_XS .* an imatrix\.$"):
         finish(quantize.quantize(request))
+    assert list(tmp_path.iterdir()) == []
+
+
+def importance_of(model: Path) -> dict[str, Any]:
+    """Made-up importances: every matrix has some columns that count far more than the others."""
+    rng = np.random.default_rng(1)
+    return {
+        tensor.name: rng.lognormal(0, 2, tensor.shape[0])
+        for tensor in gguf_file.read(model).tensors
+        if len(tensor.shape) == 2
+    }
+
+
+def test_a_type_that_wants_an_importance_matrix_is_made_with_one(
+    model: Path, tmp_path: Path
+) -> None:
+    request = Quantize(model=str(model), type="IQ2_XS", out=str(tmp_path / "out.gguf"))
+    _, result = finish(quantize.quantize(request, importance_of(model)))
+    query = next(tensor for tensor in result.tensors if tensor.name == "blk.0.attn_q.weight")
+    assert query.type == "IQ2_XS"
+
+
+def test_an_importance_matrix_changes_k_quants_and_not_q8_0(model: Path, tmp_path: Path) -> None:
+    digests = {
+        (file_type, weighed): finish(
+            quantize.quantize(
+                Quantize(model=str(model), type=file_type, out=str(tmp_path / "out.gguf")),
+                importance_of(model) if weighed else None,
+            )
+        )[1].sha256
+        for file_type in ("Q2_K", "Q8_0")
+        for weighed in (False, True)
+    }
+    assert digests["Q8_0", True] == digests["Q8_0", False]
+    assert digests["Q2_K", True] != digests["Q2_K", False]
+
+
+@pytest.mark.parametrize("wrong", [np.array([1.0, np.nan]), np.array([-1.0]), np.ones((2, 2))])
+def test_an_importance_that_cannot_be_is_refused(model: Path, tmp_path: Path, wrong: Any) -> None:
+    request = Quantize(model=str(model), type="Q2_K", out=str(tmp_path / "out.gguf"))
+    with pytest.raises(BadRequestError, match=r"The importance of output\.weight must be"):
+        finish(quantize.quantize(request, {"output.weight": wrong}))
+
+
+def test_an_importance_of_the_wrong_length_is_refused(model: Path, tmp_path: Path) -> None:
+    request = Quantize(model=str(model), type="Q2_K", out=str(tmp_path / "out.gguf"))
+    with pytest.raises(EngineError, match="cannot make Q2_K of this model"):
+        finish(quantize.quantize(request, {"blk.0.attn_q.weight": np.ones(5)}))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -171,6 +171,12 @@ PAIRED = f"    difference = np.array{PAIRED}"
         ("abs(middle) <= high - low", "True", "Faster, or noise", "far apart"),
         ("abs(middle) <= high - low", "middle <= high - low", "Faster, or noise", ""),
         (
+            "abs(middle) <= high - low",
+            "min((difference > 0).sum(), (difference < 0).sum()) > 1",
+            "Faster, or noise",
+            "one sign",
+        ),
+        (
             'return "b" if middle > 0 else "a"',
             'return "b"',
             "Faster, or noise",

@@ -472,7 +472,7 @@ def test_standard_output_of_the_students_own_making_ends_nothing(box: Box) -> No
 
 
 def test_a_question_that_is_not_read_runs_into_the_time_limit() -> None:
-    with Box(replace(LIMITS, wall_seconds=1.5)) as box:
+    with Box(replace(LIMITS, wall_seconds=3.0)) as box:
         box.load(
             "import os, signal, threading\n"
             "def stop():\n"

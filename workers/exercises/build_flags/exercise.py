@@ -16,7 +16,7 @@ import numpy as np
 
 from workers.exercises.base import Answer, Example, Exercise, Failure, Mistakes, Student
 from workers.exercises.build_flags.options import DEFAULTS, ON_MACOS, OTHERS, RENAMED
-from workers.exercises.showing import describe, show
+from workers.exercises.showing import describe, show, shown_call
 from workers.llama_log import start
 
 Machine = dict[str, Any]
@@ -468,38 +468,43 @@ def running(student: Student, rng: np.random.Generator) -> None:
 
 
 def _judge_backend(student: Student, given: dict[str, str], machine: Machine) -> None:
+    answer, right = _called_backend(student, given, machine), _backend(given, machine)
+    try:
+        answer.equals(right)
+    except Failure as found:
+        found.hint = _wrong_backend(answer.value, right, given, machine)
+        raise
+
+
+def _called_backend(student: Student, given: dict[str, str], machine: Machine) -> Answer:
+    """The answer of backend, named with its arguments."""
     answer = student.call("backend", given, machine)
-    right = _backend(given, machine)
-    if answer.value == right:
-        return
-    hint = ""
-    got = answer.value if isinstance(answer.value, str) else ""
+    return Answer(shown_call("backend", (given, machine)), answer.reply)
+
+
+def _wrong_backend(got: Any, right: str, given: Flags, machine: Machine) -> str:  # noqa: PLR0911
+    """Why somebody may have taken `got` for the backend that computes."""
+    if got is None:
+        return "Nothing stops this one: an old name stops it only where it is on."
+    if got == "CPU" and right == "METAL":
+        return "Metal is on by default under macOS, without any flag and whatever is wanted."
+    if got == "CPU":
+        return "CMake knows more words for on than ON, in small letters too."
+    if not isinstance(got, str) or got not in BACKENDS:
+        return ""
     value = given.get(f"GGML_{got}")
-    if answer.value is None:
-        hint = "Nothing stops this one: an old name stops it only where it is on."
-    elif got == "CPU" and right == "METAL":
-        hint = "Metal is on by default under macOS, without any flag and whatever is wanted."
-    elif got == "CPU":
-        hint = "CMake knows more words for on than ON, in small letters too."
-    elif got == "METAL" and machine["system"] != "macos":
-        hint = "Metal is on by default under macOS alone."
-    elif value is not None and not _is_on(value):
-        hint = "That flag is given, and its value switches the backend off."
-    elif got in BACKENDS and machine["gpu"] not in BACKENDS[got]:
-        hint = "That backend is built, but it finds no device here, so it computes nothing."
-    elif got in BACKENDS and value is None:
-        hint = (
+    if value is not None and not _is_on(value):
+        return "That flag is given, and its value switches the backend off."
+    if got == "METAL" and machine["system"] != "macos":
+        return "Metal is on by default under macOS alone."
+    if machine["gpu"] not in BACKENDS[got]:
+        return "That backend is built, but it finds no device here, so it computes nothing."
+    if value is None:
+        return (
             "No flag of that name was given. A misspelt one is passed over in silence, and what "
             "the machine wants switches nothing on."
         )
-    elif got in BACKENDS:
-        hint = "Two backends see the same GPU: the one that is asked first gets it."
-    answer.fail(
-        f"backend({given!r}, {machine!r}) returned something else than expected.",
-        expected=repr(right),
-        got=show(answer.value),
-        hint=hint,
-    )
+    return "Two backends see the same GPU: the one that is asked first gets it."
 
 
 @exercise.check(
@@ -521,13 +526,7 @@ def stopping(student: Student, rng: np.random.Generator) -> None:
     ]
     for number in rng.permutation(len(cases)):
         given, expected = cases[number]
-        answer = student.call("backend", given, machine)
-        if answer.value != expected:
-            answer.fail(
-                f"backend({given!r}, {machine!r}) returned something else than expected.",
-                expected=repr(expected),
-                got=show(answer.value),
-            )
+        _called_backend(student, given, machine).equals(expected)
 
 
 def _parsed(line: str) -> dict[str, dict[str, bool]]:

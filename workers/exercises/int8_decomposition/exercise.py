@@ -321,7 +321,11 @@ def parts(student: Student, rng: np.random.Generator) -> None:
 )
 def extremes(student: Student, rng: np.random.Generator) -> None:
     x, w = rng.uniform(1, 4, (6, 32)), rng.standard_normal((9, 32))
-    student.call("matmul_decomposed", x, w, 5.0).close_to(vectorwise(x, w), atol=1e-9)
+    whole = vectorwise(x, w)
+    student.call("matmul_decomposed", x, w, 5.0).close_to(
+        whole,
+        atol=1e-9 + 2.0**-10 * float(np.abs(whole).max()),  # the result in float16
+    )
     # In front of the last attn_output of the teaching model every feature reaches 6 somewhere.
     student.call("matmul_decomposed", x, w, 0.5).close_to(
         x @ w.T, atol=1e-9 + rounded_to_float16(x, w)

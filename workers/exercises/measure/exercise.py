@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from workers import catalogue, llama, quantize, scoring
 from workers.estimates import mean
-from workers.exercises.base import Answer, Array, Example, Exercise, Student
-from workers.exercises.showing import show
+from workers.exercises.base import Answer, Array, Example, Exercise, Failure, Student
 from workers.perplexity import read_text
 
 # Another share in each row: KL divergences of 0.120, 0 and 0.434 nats.
@@ -311,19 +310,17 @@ def _draw_times(
 def _judge_times(student: Student, times: tuple[list[float], list[float], str], why: str) -> None:
     """`why` is the hint to any wrong verdict but that of the slower setting."""
     a, b, verdict = times
-    answer = student.call("faster", a, b)
-    if answer.value == verdict:
-        return
-    hint = why
-    if {verdict, answer.value} == {"a", "b"}:
-        hint = "These are seconds: the smaller number is the faster setting."
-    shown = [", ".join(f"{value:.4g}" for value in values) for values in (a, b)]
-    answer.fail(
-        f"faster([{shown[0]}], [{shown[1]}]) returned something else than expected.",
-        expected=show(verdict),
-        got=show(answer.value),
-        hint=hint,
-    )
+    shown = ["[" + ", ".join(f"{value:.4g}" for value in values) + "]" for values in (a, b)]
+    answer = Answer(f"faster({', '.join(shown)})", student.call("faster", a, b).reply)
+    slower = {"a": "b", "b": "a"}.get(verdict)
+    try:
+        answer.equals(
+            verdict,
+            mistakes={"These are seconds: the smaller number is the faster setting.": slower},
+        )
+    except Failure as found:
+        found.hint = found.hint or why
+        raise
 
 
 @exercise.check(
@@ -350,19 +347,40 @@ def noise(student: Student, rng: np.random.Generator) -> None:
             second * rng.uniform(0.94, 0.97) * rng.normal(1, 0.02, n),
         )
 
+    def uneven(n: int) -> Times:
+        """One is slower each time, but seldom by the same."""
+        second = rng.uniform(0.2, 2)
+        fast = second * rng.normal(1, 0.004, n)
+        return fast + second * (0.002 + 0.1 * rng.exponential(size=n)), fast
+
+    far = (
+        "These two are far apart: the size of the median, whatever its sign, is more than the "
+        "differences spread."
+    )
     always = "One of two medians is always smaller. Is it by more than the differences spread?"
     spread = "The spread is the 75th percentile less the 25th: neither half of it nor twice."
-    cases = [
-        (apart, "a", FAR, "These two are far apart: more than the differences spread."),
-        (apart, "b", FAR, "These two are far apart: more than the differences spread."),
+    plain = [
+        (apart, "a", FAR, far),
+        (apart, "b", FAR, far),
+        (alike, "no difference", NOISE, always),
+    ]
+    near_it = [
         (near, "a", BEYOND, spread),
         (near, "b", BEYOND, spread),
-        (alike, "no difference", NOISE, always),
         (alike, "no difference", WITHIN, spread),
+        (
+            uneven,
+            "no difference",
+            WITHIN,
+            "All differences have one sign here, and yet they spread further than their median is "
+            "from zero.",
+        ),
     ]
-    for number in rng.permutation(len(cases)):
-        make, verdict, spreads, why = cases[number]
-        _judge_times(student, _draw_times(rng, make, verdict, spreads), why)
+    # The plain ones first, since their hints say more.
+    for cases in (plain, near_it):
+        for number in rng.permutation(len(cases)):
+            make, verdict, spreads, why = cases[number]
+            _judge_times(student, _draw_times(rng, make, verdict, spreads), why)
 
 
 @exercise.check(
