@@ -28,6 +28,8 @@ from workers.limits import Limits
 from workers.requests import from_json
 
 CONTEXT = multiprocessing.get_context("forkserver")
+# NumPy judges small arrays here: threads of its own would only wait for each other on a busy host.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 MIB = 1 << 20
 
 Reason = Literal["succeeded", "refused", "timed_out", "out_of_memory", "died", "killed"]

@@ -86,6 +86,8 @@ def _number(value: float, like: Any) -> str:
 
 
 def _array(value: "np.ndarray[Any, Any]") -> str:
+    if value.ndim == 0:
+        return _shown(value.item(), None)
     numbers = _shown(value.tolist(), None)
     plain = value.dtype in (np.dtype(np.float64), np.dtype(np.int64), np.dtype(bool))
     return f"np.array({numbers})" if plain else f"np.array({numbers}, dtype=np.{value.dtype.name})"

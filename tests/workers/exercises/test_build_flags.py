@@ -270,6 +270,15 @@ def test_a_backend_switched_on_by_a_misspelt_name_is_found_out() -> None:
     assert "passed over in silence" in check(caught[0], "Which backend runs").hint
 
 
+@pytest.mark.parametrize("value", ["np.array([1.0, 2.0])", "['CUDA']", "{'CUDA': 1}", "3.5"])
+def test_no_backend_at_all_is_a_wrong_one(value: str) -> None:
+    source = edited(KEY, 'return "CPU"', f"return {value}").replace(
+        "import shlex", "import shlex\nimport numpy as np"
+    )
+
+    assert "Which backend runs" in failed(graded(KEY, source))
+
+
 def test_what_differs_is_shown_with_what_it_was_read_from() -> None:
     source = edited(KEY, "given[name] = value", "given[name] = value.upper()")
 

@@ -178,7 +178,7 @@ def test_a_mistake_fails_at_its_check_with_its_hint(
         ('["k", "q"]', '["q", "k"]', "is no multiple of"),
         ('"soft_max"', '"softmax"', "there is no operation softmax"),
         ('["masked"]', '["maskd"]', "reads maskd, which is neither"),
-        ('["dots", 1 / sqrt(head_dim)]', '["dots"]', "scale takes 1 tensor(s), then a number"),
+        ('["dots", 1 / sqrt(head_dim)]', '["dots"]', "scale takes 1 tensor, then a number"),
         ('["scaled", "mask"]', '["mask", "scaled"]', "does not fit into mask"),
         ('("scaled", "scale"', '("dots", "scale"', "two tensors called dots"),
         ("1 / sqrt(head_dim)]", 'float("nan")]', "a finite number"),

@@ -204,6 +204,13 @@ def test_a_mistake_fails_at_its_check_with_its_hint(
     assert hint in check(verdict, name).hint
 
 
+@pytest.mark.parametrize("value", ["np.array([1.0, 2.0])", "['b']", "None"])
+def test_no_verdict_at_all_is_a_wrong_one(value: str) -> None:
+    source = edited(KEY, 'return "no difference"', f"return {value}")
+
+    assert "Faster, or noise" in failed(graded(KEY, source))
+
+
 def test_the_divergence_of_equal_models_is_checked_at_any_size_of_logits() -> None:
     verdict = graded(
         KEY,

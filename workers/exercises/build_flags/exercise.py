@@ -486,12 +486,12 @@ def _wrong_backend(got: Any, right: str, given: Flags, machine: Machine) -> str:
     """Why somebody may have taken `got` for the backend that computes."""
     if got is None:
         return "Nothing stops this one: an old name stops it only where it is on."
+    if not isinstance(got, str) or got not in (*BACKENDS, "CPU"):
+        return ""
     if got == "CPU" and right == "METAL":
         return "Metal is on by default under macOS, without any flag and whatever is wanted."
     if got == "CPU":
         return "CMake knows more words for on than ON, in small letters too."
-    if not isinstance(got, str) or got not in BACKENDS:
-        return ""
     value = given.get(f"GGML_{got}")
     if value is not None and not _is_on(value):
         return "That flag is given, and its value switches the backend off."
