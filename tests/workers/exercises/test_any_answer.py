@@ -20,7 +20,7 @@ ANSWERS = itertools.cycle([
 """
 
 
-@pytest.mark.parametrize("skipped", [0, 9, 17])
+@pytest.mark.parametrize("skipped", [0])
 @pytest.mark.parametrize("key", EXERCISES)
 def test_any_answer_is_judged_and_none_of_these_passes(key: str, skipped: int) -> None:
     functions = "".join(
