@@ -180,7 +180,9 @@ def _node(number: int, parts: Any) -> Node:
         case [str(name), str(op), [*operands]]:
             pass
         case _:
-            raise GraphError(f"Node number {number} is not of the form (name, operation, [operands]).")
+            raise GraphError(
+                f"Node number {number} is not of the form (name, operation, [operands])."
+            )
     if not 0 < len(name) <= NAME_LIMIT or not name.isascii():
         raise GraphError(f"Node {number}: a name has 1 to {NAME_LIMIT} ASCII characters.")
     for operand in operands:
@@ -226,8 +228,7 @@ def _result(node: Node, known: Mapping[str, Shape]) -> Shape:
         number = ", then a number" if operation.numbers else ""
         tensors = "1 tensor" if operation.tensors == 1 else f"{operation.tensors} tensors"
         raise GraphError(
-            f"{node.name}: {node.op} takes {tensors}{number}, and gets "
-            f"{list(node.operands)}."
+            f"{node.name}: {node.op} takes {tensors}{number}, and gets {list(node.operands)}."
         )
     if not all(math.isfinite(number) for number in node.numbers):
         raise GraphError(f"{node.name}: {node.op} takes a finite number.")

@@ -86,8 +86,10 @@ class Box:
         self._process: subprocess.Popen[bytes] | None = None
         self._gauge: Gauge | None = None
         self._gone: EndedError | None = None
-        self._started = self._looked = time.monotonic()
-        self._deadline = self._started + limits.wall_seconds
+        self._looked = time.monotonic()
+        # The clock runs while this waits for the process, not while others judge what it said.
+        self._left = limits.wall_seconds
+        self._deadline = 0.0
         self._closing = contextlib.ExitStack()
         try:
             process = self._start()
@@ -183,7 +185,7 @@ class Box:
     def uses(self) -> tuple[Use, ...]:
         """How much of each limit was used, and which were hit."""
         self._look()
-        return self._measured.uses(self.limits, time.monotonic() - self._started)
+        return self._measured.uses(self.limits, self.limits.wall_seconds - max(0.0, self._left))
 
     def close(self) -> None:
         """End the process, with everything in it, and let go of the pipes."""
@@ -269,6 +271,7 @@ class Box:
         pending, frame, needed = memoryview(request), bytearray(), wire.PREFIX.size
         if pending:
             self._selector.register(self._requests, selectors.EVENT_WRITE, "request")
+        self._deadline = time.monotonic() + self._left
         try:
             while len(frame) < needed:
                 for what in self._ready():
@@ -281,6 +284,7 @@ class Box:
                 if needed == wire.PREFIX.size <= len(frame):
                     needed = self._size_of(bytes(frame[:needed]))
         finally:
+            self._left = self._deadline - time.monotonic()
             if self._requests in self._selector.get_map():
                 self._selector.unregister(self._requests)
         whole = memoryview(frame)

@@ -9,6 +9,7 @@ MIB = 1 << 20
 class SandboxLimits:
     """Seconds, MiB and counts for everything that one submission does, all its checks together.
 
+    `wall_seconds` pass while somebody waits for the code, not while they judge what it returned;
     `memory_mib` is address space on top of Python with NumPy imported; `files_mib` is the size of
     the private /tmp and of any one file, with room for 1,024 files a MiB; `threads` counts all
     threads of the process.

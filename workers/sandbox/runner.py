@@ -179,9 +179,10 @@ class Answer:
     def functions(self) -> dict[str, Any]:
         found = {}
         for name, value in list(vars(self.module).items()):
-            if isinstance(value, types.FunctionType) and value.__module__ == "answer":
+            plain = getattr(value, "__wrapped__", value)  # as decorators leave it
+            if isinstance(plain, types.FunctionType) and plain.__module__ == "answer":
                 parameters = list(inspect.signature(value).parameters)
-                found[name] = [value.__code__.co_firstlineno, parameters]
+                found[name] = [plain.__code__.co_firstlineno, parameters]
         return found
 
     def call(self, function: str, arguments: list[Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import math
 import os
 import re
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -620,3 +621,22 @@ def test_boxes_live_side_by_side_and_know_nothing_of_each_other() -> None:
 
         assert other.call("f", []).value == []
         assert one.call("f", []).value == 1
+
+
+def test_the_clock_stands_still_while_others_judge(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Box(LIMITS) as box:
+        box.load("def one():\n    return 1\n")
+        now = time.monotonic
+        monkeypatch.setattr(time, "monotonic", lambda: now() + 3600)
+
+        assert box.call("one", []).value == 1
+        (wall,) = [use for use in box.uses() if use.name == "Time"]
+        assert wall.used is not None
+        assert wall.used < wall.limit
+
+
+def test_a_decorated_function_is_a_function() -> None:
+    with Box(LIMITS) as box:
+        defined = box.load("import functools\n\n@functools.cache\ndef one(x):\n    return x\n")
+
+    assert defined == {"one": (3, ["x"])}

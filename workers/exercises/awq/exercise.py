@@ -10,7 +10,6 @@ from workers import llama, quantize, scoring
 from workers.exercises import activations, oracle
 from workers.exercises.base import Array, Example, Exercise, Failure, Student
 from workers.quantize import Importance, Quantize, Quantized
-from workers.sandbox import SandboxLimits
 
 exercise = Exercise(
     key="exercise-awq",
@@ -27,7 +26,6 @@ exercise = Exercise(
         ),
     ),
     # The clock runs on while llama.cpp is at work for some seconds, on a busy machine for more.
-    limits=SandboxLimits(wall_seconds=90.0),
 )
 
 GROUP = 32
