@@ -1,6 +1,6 @@
 PYTHON := .venv/bin/python
 # `make test PYTEST_ARGS="tests/labs -x"` runs a part of the suite.
-PYTEST_ARGS ?= --numprocesses 2 --dist loadfile
+PYTEST_ARGS ?= --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check bench native lock

@@ -14,6 +14,8 @@ if os.environ.get("CAMPUS_TESTER") != tester:
     os.environ["CAMPUS_TEST_HOME"] = tempfile.mkdtemp(prefix="campus-test-")
     atexit.register(shutil.rmtree, os.environ["CAMPUS_TEST_HOME"], ignore_errors=True)
 os.environ["CAMPUS_HOME"] = os.environ["CAMPUS_TEST_HOME"]
+# Tests run side by side: threads of NumPy's own would only wait for each other.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 for outside in ("DATABASE_URL", "REDIS_URL", "EMAIL_HOST"):
     os.environ.pop(outside, None)
 

@@ -187,7 +187,7 @@ def test_unsaved_code_outlives_a_reload_and_a_session(
 
 def wait_for(page: Page, come: Callable[[], bool]) -> None:
     """Let the page go on until something has come: its requests are answered only meanwhile."""
-    for _ in range(200):
+    for _ in range(1000):
         if come():
             return
         page.wait_for_timeout(50)

@@ -101,7 +101,7 @@ def test_without_root_the_exact_command_is_named(machine: Machine) -> None:
 def test_root_on_debian_has_them_installed(machine: Machine) -> None:
     machine.user(0)
     machine.stands_in("apt-get", APT_GET)
-    for name in ("g++", "make", "bwrap"):
+    for name in ("g++", "make", "bwrap", "setpriv"):
         machine.has(name)
     assert machine.set_up("test").returncode == 0
     assert machine.asked[:2] == [

@@ -90,7 +90,7 @@ def _becoming_nobody() -> tuple[str, ...]:
 def _files() -> tuple[str, ...]:
     """Binds of what the interpreter needs, each at a place of its own, and their directories."""
     python = Path(sys.executable).resolve()
-    numpy = Path(np.__file__).parent
+    numpy = Path(np.__file__).resolve().parent
     library = f"/python/lib/python{sysconfig.get_python_version()}"
     binds = {
         PYTHON: python,

@@ -36,6 +36,8 @@ SECRET = "the worker's own secret"
 # What a worker's machine has and a student must not: the database and the key that signs sessions.
 HOME = "/campus-home"
 
+PACKAGES = Path(np.__file__).parents[1]
+
 # The runner with nothing given away, its parent, and a bystander that stands for whatever else runs
 # on a machine.
 RUNNER = f"""
@@ -47,7 +49,7 @@ if (child := os.fork()) or os.fork() == 0:
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         os._exit(code if code >= 0 else 128 - code)
     signal.pause()
-sys.path[:0] = ["/campus", {str(Path(np.__file__).parents[1])!r}]
+sys.path[:0] = ["/campus", {str(PACKAGES)!r}]
 import runner
 runner.confine = lambda limits: None
 runner.Answer.limit = lambda self, size: {{}}
@@ -58,7 +60,7 @@ runner.main(requests, replies, json.loads(sys.argv[3]))
 # The right answer is x divided by its root mean square, row by row.
 NAIVE = f"""
 import json, pickle, sys, types
-sys.path.append({str(Path(np.__file__).parents[1])!r})
+sys.path.append({str(PACKAGES)!r})
 import numpy as np
 
 def judge(got, expected):
@@ -104,6 +106,8 @@ def command(home: Path, campus: Path, *words: str) -> list[str]:
         *(word for path in folders for word in ("--ro-bind", str(path), str(path))),
         *(word for path in links for word in ("--symlink", str(path.readlink()), str(path))),
         *("--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--bind", str(campus), "/campus"),
+        # These may lie in /tmp themselves.
+        *("--ro-bind", str(PACKAGES), str(PACKAGES)),
         *("--ro-bind", str(home), HOME, "--chdir", "/tmp"),
         *(str(Path(sys.executable).resolve()), "-I", "-S", "-B", "-c", *words),
     ]
