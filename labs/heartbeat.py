@@ -21,10 +21,7 @@ SECONDS = 5.0
 
 @celeryd_after_setup.connect
 def close_without_sandbox(instance: Any, **_: Any) -> None:
-    """Take no code where nothing holds it in: its lane stays closed while no other host serves it.
-
-    The fork server learns at the same time what a sandbox needs, once for all its children.
-    """
+    """Take no code where nothing holds it in: its lane is closed until another host serves it."""
     queues = instance.app.amqp.queues
     if Lane.CODE in queues.consume_from and (reason := sandbox.why_missing()):
         logger.error("This worker takes no code. %s", reason)

@@ -50,7 +50,7 @@ def preload() -> None:
     multiprocessing imports the main module anew in every child, unless it is a package's
     `__main__`: start a supervisor with `python -m`, or each child pays for the imports.
     """
-    CONTEXT.set_forkserver_preload(["workers.child"])
+    CONTEXT.set_forkserver_preload(["workers.child", "workers.sandbox.prepared"])
     warm_up = CONTEXT.Process(target=os.getpid)
     warm_up.start()
     warm_up.join()

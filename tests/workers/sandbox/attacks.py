@@ -938,7 +938,8 @@ POWERS = [
         import os
 
         def attack():
-            os.chroot("/tmp")  # here
+            os.mkdir("/tmp/nothing")
+            os.chroot("/tmp/nothing")  # here
             return os.listdir("/")
         """,
         gives([]),

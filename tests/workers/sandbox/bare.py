@@ -106,8 +106,8 @@ def command(home: Path, campus: Path, *words: str) -> list[str]:
         *(word for path in folders for word in ("--ro-bind", str(path), str(path))),
         *(word for path in links for word in ("--symlink", str(path.readlink()), str(path))),
         *("--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--bind", str(campus), "/campus"),
-        # These may lie in /tmp themselves.
-        *("--ro-bind", str(PACKAGES), str(PACKAGES)),
+        # A checkout may lie in /tmp itself.
+        *(word for path in (ROOT, PACKAGES) for word in ("--ro-bind", str(path), str(path))),
         *("--ro-bind", str(home), HOME, "--chdir", "/tmp"),
         *(str(Path(sys.executable).resolve()), "-I", "-S", "-B", "-c", *words),
     ]

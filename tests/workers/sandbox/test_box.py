@@ -481,12 +481,14 @@ def test_a_question_that_is_not_read_runs_into_the_time_limit() -> None:
             "    os.kill(os.getpid(), signal.SIGSTOP)\n"
             "def f(x):\n"
             "    threading.Thread(target=stop).start()\n"
+            "def g(x):\n"
+            "    return 1\n"
         )
         box.call("f", [{"value": 1}])
 
         def ask_on() -> None:
             while True:
-                box.call("f", [{"value": np.zeros(1 << 19)}])
+                box.call("g", [{"value": np.zeros(1 << 19)}])
 
         with pytest.raises(EndedError, match="time limit"):
             ask_on()
