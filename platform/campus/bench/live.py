@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import multiprocessing
 import re
 import signal
 import socket
@@ -15,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPResponse
 from http.cookies import SimpleCookie
+from multiprocessing.connection import Connection
 from urllib.parse import urlencode
 
 from django.conf import settings
@@ -33,6 +35,7 @@ from workers.requests import from_json
 from .engine import finish
 from .table import Row, percentile, times
 
+FORK = multiprocessing.get_context("fork")
 HANDOVER = "A live campus"
 CODE = "Code, judged"
 LOAD = "Under load"
@@ -57,10 +60,12 @@ LIVE = re.compile(r'data-events="([^"]+)"\s+data-after="([^"]+)"\s+data-state="(
 def measure(*, quick: bool) -> list[Row]:
     """The hand-over of single runs, code, then many runs at once, then two writers."""
     with campus() as port:
+        ada = Student(port, "ada")
+        crowd = _crowd(port, 4 if quick else AT_ONCE)
         return [
-            *_handover(port, runs=3 if quick else 24),
-            *_code(port, quick=quick),
-            *_load(port, quick=quick),
+            *_handover(ada, runs=3 if quick else 24),
+            *_code(ada, crowd, quick=quick),
+            *_load(crowd, quick=quick),
         ]
 
 
@@ -131,9 +136,17 @@ class Student:
         return answer.headers["Location"]
 
     def _ask(
-        self, web: HTTPConnection, method: str, path: str, form: dict[str, str] | None = None
+        self,
+        web: HTTPConnection,
+        method: str,
+        path: str,
+        form: dict[str, str] | None = None,
+        *,
+        htmx: bool = False,
     ) -> HTTPResponse:
         headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
+        if htmx:
+            headers["HX-Request"] = "true"
         if form is not None:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
         web.request(method, path, body=urlencode(form) if form else None, headers=headers)
@@ -152,13 +165,20 @@ class Student:
         code = EXERCISES["exercise-rmsnorm"].solution
         return dict(HIDDEN.findall(self.get(EXERCISE))) | {"code": code}
 
-    def submit(self, form: dict[str, str], path: str = f"{LAB}runs/") -> Told:
-        """Hand the form in and watch the run as live.js does, until its result is on the page."""
+    def submit(self, form: dict[str, str]) -> Told:
+        """Hand the lab's form in and watch the run until its result is on the page."""
         clicked = time.perf_counter()
-        address = self.post(path, form)
-        page = self.get(address)
-        # Of an exercise one stays on the page, which says what it shows.
-        run = RUN.search(address) or RUN.search(page)
+        return self._watch(self.get(self.post(f"{LAB}runs/", form)), clicked)
+
+    def hand_in(self, form: dict[str, str]) -> Told:
+        """Hand code in, as htmx does: the answer is the part of the page that changes."""
+        clicked = time.perf_counter()
+        answer = self._ask(self.web, "POST", f"{EXERCISE}submissions/", form, htmx=True)
+        return self._watch(answer.read().decode(), clicked)
+
+    def _watch(self, page: str, clicked: float) -> Told:
+        """Follow the run on the page as live.js does, until its result is there."""
+        run = RUN.search(page)
         assert run is not None
         first: float | None = None
         while live := LIVE.search(page):
@@ -191,8 +211,15 @@ class Student:
         return came
 
 
-def _handover(port: int, *, runs: int) -> Iterator[Row]:
-    student = Student(port, "ada")
+def _crowd(port: int, count: int) -> list[Student]:
+    """Students who are there for the load alone."""
+    names = [f"bench-{number}" for number in range(count)]
+    for name in names:
+        User.objects.create_user(name, password=demo.PASSWORD)
+    return [Student(port, name) for name in names]
+
+
+def _handover(student: Student, *, runs: int) -> Iterator[Row]:
     first, result, beyond = [], [], []
     for number in range(2 + runs):
         told = student.submit(student.sheet())
@@ -218,11 +245,9 @@ def _handover(port: int, *, runs: int) -> Iterator[Row]:
     )
 
 
-def _code(port: int, *, quick: bool) -> Iterator[Row]:
+def _code(ada: Student, crowd: list[Student], *, quick: bool) -> Iterator[Row]:
     """Submissions of one student, then of many at once with a reader beside them."""
-    path = f"{EXERCISE}submissions/"
-    ada = Student(port, "ada")
-    alone = [ada.submit(ada.desk(), path).result for _ in range(4 if quick else 24)][1:]
+    alone = [ada.hand_in(ada.desk()).result for _ in range(4 if quick else 24)][1:]
     yield Row(
         part=CODE,
         what="click to the verdict on the page, RMSNorm",
@@ -230,20 +255,18 @@ def _code(port: int, *, quick: bool) -> Iterator[Row]:
         aim=f"p50 ≤ {VERDICT:g} s",
         met=statistics.median(alone) <= VERDICT,
     )
-    at_once = 4 if quick else AT_ONCE
-    names = [f"bench-{number}" for number in range(at_once)]
-    for name in names:
-        User.objects.create_user(name, password=demo.PASSWORD)
-    students = [Student(port, name) for name in names]
-    forms = [student.desk() for student in students]
-    idle = _reading(ada, lambda done: done >= (10 if quick else 60))
-    with ThreadPoolExecutor(at_once) as pool:
-        submitted = [
-            pool.submit(student.submit, form, path)
-            for student, form in zip(students, forms, strict=True)
-        ]
-        meanwhile = _reading(ada, lambda _: all(each.done() for each in submitted))
-        verdicts = [each.result().result for each in submitted]
+    at_once = len(crowd)
+    forms = [student.desk() for student in crowd]
+    with _reader(ada) as turned:
+        idle = turned(lambda: time.sleep(1.0 if quick else 4.0))
+        verdicts: list[float] = []
+
+        def hand_in() -> None:
+            with ThreadPoolExecutor(at_once) as pool:
+                told = pool.map(Student.hand_in, crowd, forms)
+                verdicts.extend(each.result for each in told)
+
+        meanwhile = turned(hand_in)
     yield Row(
         part=CODE,
         what=f"{at_once} submissions at once: each verdict",
@@ -262,14 +285,40 @@ def _code(port: int, *, quick: bool) -> Iterator[Row]:
     )
 
 
-def _reading(student: Student, enough: Callable[[int], bool]) -> list[float]:
-    """Seconds that a page took, again and again, until it is enough."""
-    seconds: list[float] = []
-    while not enough(len(seconds)):
-        began = time.perf_counter()
-        student.get(READING)
-        seconds.append(time.perf_counter() - began)
-    return seconds
+@contextlib.contextmanager
+def _reader(student: Student) -> Iterator[Callable[[Callable[[], object]], list[float]]]:
+    """Somebody who turns pages of the course while something happens; the seconds that each took.
+
+    In a process of its own, so that the crowd's threads in this one do not keep it waiting.
+    """
+    here, there = FORK.Pipe()
+    process = FORK.Process(target=_turn_pages, args=(student.port, student.cookies, there))
+    process.start()
+
+    def turned(meanwhile: Callable[[], object]) -> list[float]:
+        here.send("begin")
+        meanwhile()
+        here.send("end")
+        seconds: list[float] = here.recv()
+        return seconds
+
+    yield turned
+    here.send("leave")
+    process.join()
+
+
+def _turn_pages(port: int, cookies: dict[str, str], told: Connection) -> None:
+    headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
+    web = HTTPConnection(HOST, port, timeout=60)
+    while told.recv() == "begin":
+        seconds = []
+        while not told.poll():
+            began = time.perf_counter()
+            web.request("GET", READING, headers=headers)
+            web.getresponse().read()
+            seconds.append(time.perf_counter() - began)
+        told.recv()
+        told.send(seconds)
 
 
 def _engine_seconds(run_id: int) -> float:
@@ -286,14 +335,12 @@ def _engine_seconds(run_id: int) -> float:
         return time.perf_counter() - began
 
 
-def _load(port: int, *, quick: bool) -> Iterator[Row]:
-    at_once = 4 if quick else AT_ONCE
-    names = [names[0] for names in demo.STUDENTS[: at_once // 2]]
-    students = [Student(port, name) for name in names for _ in range(2)]
-    forms = [student.sheet() for student in students]
+def _load(crowd: list[Student], *, quick: bool) -> Iterator[Row]:
+    at_once = len(crowd)
+    forms = [student.sheet() for student in crowd]
     began = time.perf_counter()
     with ThreadPoolExecutor(at_once) as pool:
-        told = list(pool.map(Student.submit, students, forms))
+        told = list(pool.map(Student.submit, crowd, forms))
     seconds = time.perf_counter() - began
     done = Run.objects.filter(pk__in=[each.run for each in told], state=State.SUCCEEDED).count()
     yield Row(
@@ -306,7 +353,7 @@ def _load(port: int, *, quick: bool) -> Iterator[Row]:
     )
     count = 20 if quick else 300
     with ThreadPoolExecutor(2) as pool:
-        writers = [pool.submit(_write, name, count) for name in names[:2]]
+        writers = [pool.submit(_write, name, count) for name in ("ada", "ben")]
         outcomes = [writer.result() for writer in writers]
     refused = sum(1 for outcome in outcomes for seconds in outcome if seconds is None)
     waits = [seconds for outcome in outcomes for seconds in outcome if seconds is not None]

@@ -129,6 +129,6 @@ handler is called in one thread that keeps its connection. The bare view then co
 much, so every multiple is higher; the aims are held against pages as they are served. The cohort
 has thirty students.
 
-**Under load.** Twenty submissions of ten students in the same instant, and two writers that each
+**Under load.** Twenty submissions of twenty students in the same instant, and two writers that each
 read, then write, in one transaction, as fast as they can, beside the live campus.
 """
