@@ -187,6 +187,20 @@ def test_a_failed_check_says_what_to_do_and_where(
     assert evidence.score == run.grade
 
 
+def test_a_limit_is_named_with_how_far_and_lists_call_it_judged(
+    client: Client, exercise: Lab, judged: Callable[..., Run], ada: User
+) -> None:
+    judged(ada, f"{RIGHT}\nhuge = np.zeros((10**5, 10**5))\n")
+    client.force_login(ada)
+    page = client.get(PAGE).content.decode()
+
+    # 74.5 GiB were asked for.
+    assert re.search(r"A limit was reached: Memory, 76[\d.]+ of 256 MiB\.", page)
+    listed = client.get("/runs/").content.decode()
+    assert "Judged" in listed
+    assert "Succeeded" not in listed
+
+
 def test_code_that_does_not_load_names_its_line_and_reaches_no_check(
     client: Client, exercise: Lab, judged: Callable[..., Run], ada: User
 ) -> None:
@@ -605,7 +619,7 @@ def test_the_capstone_takes_each_part_from_its_own_rung(
     assembled = client.get(f"/exercises/{CAPSTONE}/assembled/").content.decode()
     assert "def rms_norm(" in assembled.split("# From exercise-rmsnorm")[1].split("# From")[0]
     page = client.get(f"/exercises/{CAPSTONE}/").content.decode()
-    assert "RMSNorm</a> (" in page
+    assert "RMSNorm</a>: " in page
 
 
 def test_an_answer_that_cannot_be_taken_apart_is_named(

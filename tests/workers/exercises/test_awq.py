@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from tests.workers.exercises.grading import check, edited, failed, graded
-from workers.exercises import EXERCISES
 from workers.exercises.awq import exercise as awq
 
 KEY = "exercise-awq"
@@ -55,15 +54,6 @@ SEARCH = "The best alpha, and its weights"
 HELD_OUT = "Better on activations it has not seen"
 LLAMA = "An importance matrix for llama.cpp"
 RESTORED = "_rounded(larger) / s"
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_the_model_solution_passes_whatever_is_drawn(seed: int) -> None:
-    verdict = graded(KEY, EXERCISES[KEY].solution, seed=seed)
-
-    assert failed(verdict) == []
-    assert verdict.passed
-    assert verdict.points == verdict.out_of
 
 
 def test_another_style_passes_too() -> None:

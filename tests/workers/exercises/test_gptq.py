@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from tests.workers.exercises.grading import check, edited, failed, graded
-from workers.exercises import EXERCISES
 from workers.exercises.gptq import exercise as gptq
 
 KEY = "exercise-gptq"
@@ -59,15 +58,6 @@ FEEDBACK = "The columns behind make up for the error"
 ORDER = "What is rounded stays"
 UPDATE = "w[:, i + 1 :] -= np.outer(error / u[i, i], u[i, i + 1 :])"
 SCALES = "np.max(np.abs(w[:, i : i + group]), axis=1) / largest"
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_the_model_solution_passes_whatever_is_drawn(seed: int) -> None:
-    verdict = graded(KEY, EXERCISES[KEY].solution, seed=seed)
-
-    assert failed(verdict) == []
-    assert verdict.passed
-    assert verdict.points == verdict.out_of
 
 
 def test_a_shrinking_inverse_passes_too() -> None:

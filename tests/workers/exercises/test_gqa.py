@@ -64,15 +64,6 @@ def test_the_sizes_that_are_known() -> None:
     assert cache_bytes(llama_2_7b, 4096, "Q8_0", "Q8_0") == 1.0625 * 2**30
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_the_model_solution_passes_whatever_is_drawn(seed: int) -> None:
-    verdict = graded(KEY, EXERCISES[KEY].solution, seed=seed)
-
-    assert failed(verdict) == []
-    assert verdict.passed
-    assert verdict.points == verdict.out_of
-
-
 @pytest.mark.parametrize("source", [STACKED, WITH_LOOPS], ids=["stacked", "loops"])
 @pytest.mark.parametrize("seed", range(3))
 def test_other_right_ways_pass(source: str, seed: int) -> None:

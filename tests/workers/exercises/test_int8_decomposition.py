@@ -3,7 +3,6 @@
 import pytest
 
 from tests.workers.exercises.grading import check, edited, failed, graded
-from workers.exercises import EXERCISES
 
 KEY = "exercise-int8-decomposition"
 
@@ -49,15 +48,6 @@ def matmul_decomposed(x, w, threshold):
     exact = a.astype(np.float64) @ b.astype(np.float64).T
     return matmul_vectorwise(x[:, ~large], w[:, ~large]) + exact
 """
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_the_model_solution_passes_whatever_is_drawn(seed: int) -> None:
-    verdict = graded(KEY, EXERCISES[KEY].solution, seed=seed)
-
-    assert failed(verdict) == []
-    assert verdict.passed
-    assert verdict.points == verdict.out_of
 
 
 def test_loops_and_float16_outliers_pass_too() -> None:

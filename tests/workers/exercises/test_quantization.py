@@ -108,14 +108,6 @@ def dequantize_q4_k(blocks):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_the_model_solution_passes_whatever_is_drawn(seed: int) -> None:
-    verdict = graded(KEY, EXERCISES[KEY].solution, seed=seed)
-
-    assert failed(verdict) == []
-    assert verdict.points == verdict.out_of == 15
-
-
-@pytest.mark.parametrize("seed", range(5))
 def test_loops_pass(seed: int) -> None:
     assert failed(graded(KEY, WITH_LOOPS, seed=seed)) == []
 

@@ -64,15 +64,6 @@ def llama_shapes(meta, n):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_the_model_solution_passes_whatever_is_drawn(seed: int) -> None:
-    verdict = graded(KEY, EXERCISES[KEY].solution, seed=seed)
-
-    assert failed(verdict) == []
-    assert verdict.passed
-    assert verdict.points == verdict.out_of
-
-
-@pytest.mark.parametrize("seed", range(5))
 def test_loops_and_logarithms_and_lists_pass_as_well(seed: int) -> None:
     assert failed(graded(KEY, LOOPS, seed=seed)) == []
 

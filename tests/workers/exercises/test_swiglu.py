@@ -3,7 +3,6 @@
 import pytest
 
 from tests.workers.exercises.grading import check, edited, failed, graded
-from workers.exercises import EXERCISES
 
 KEY = "exercise-swiglu"
 LOOPS = """
@@ -23,15 +22,6 @@ def swiglu(x, gate, up, down):
 def hidden_size(d, multiple):
     return math.ceil(int(2 / 3 * 4 * d) / multiple) * multiple
 """
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_the_model_solution_passes_whatever_is_drawn(seed: int) -> None:
-    verdict = graded(KEY, EXERCISES[KEY].solution, seed=seed)
-
-    assert failed(verdict) == []
-    assert verdict.passed
-    assert verdict.points == verdict.out_of
 
 
 @pytest.mark.parametrize("seed", range(3))
