@@ -76,7 +76,7 @@ def test_ada_fails_reads_why_takes_a_hint_and_passes(
     expect(verdict).to_contain_text("this counts as 95 %")
     # What a pass opens is there without a reload.
     expect(page.locator("#help")).to_contain_text("free now")
-    expect(page.locator("#submissions .badge").first).to_have_text("Succeeded")
+    expect(page.locator("#submissions .badge").first).to_have_text("Judged")
     verdict.get_by_role("link", name="Compare with the model solution").click()
     expect(page.locator("#solution pre")).to_be_visible()
 

@@ -335,7 +335,18 @@ def last_returns(tree: ast.Module) -> dict[str, int]:
     return lines
 
 
+def lowest(descriptor: int) -> int:
+    """The same at the lowest free number, whatever numbers the worker had left for it.
+
+    Beyond the limit on open files it could be used, and nothing else be put in its place.
+    """
+    low = os.dup(descriptor)
+    os.close(descriptor)
+    return low
+
+
 if __name__ == "__main__":
+    sys.argv[1:3] = [str(lowest(int(word))) for word in sys.argv[1:3]]
     main(
         os.fdopen(int(sys.argv[1]), "rb"),
         os.fdopen(int(sys.argv[2]), "wb"),

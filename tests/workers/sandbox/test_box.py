@@ -642,3 +642,15 @@ def test_a_decorated_function_is_a_function() -> None:
         defined = box.load("import functools\n\n@functools.cache\ndef one(x):\n    return x\n")
 
     assert defined == {"one": (3, ["x"])}
+
+
+def test_what_the_worker_has_open_changes_nothing_inside() -> None:
+    taken = [os.open(os.devnull, os.O_RDONLY) for _ in range(80)]
+    try:
+        with Box(LIMITS) as box:
+            box.load("import sys\ndef numbers():\n    return sys.argv[1:3]\n")
+            # The third file and the fourth: below the limit of 64 that holds inside.
+            assert sorted(map(int, box.call("numbers", []).value)) == [3, 4]
+    finally:
+        for descriptor in taken:
+            os.close(descriptor)
