@@ -170,14 +170,9 @@ class OpenHint:
 
 
 @dataclass(frozen=True)
-class Desk:
-    """Everything that an exercise's page shows of one student's work."""
+class Offer:
+    """The help that an exercise's page offers, with what was taken of it and what that cost."""
 
-    exercise: Exercise
-    code: CodeForm
-    version: int
-    saved_at: datetime | None
-    key: uuid.UUID
     hints: list[OpenHint]
     next_hint: Hint | None
     cost: int
@@ -185,14 +180,66 @@ class Desk:
     counts_from: datetime | None
     passed: bool
     solution: str
-    past: list[Run]
-    workers: int
-    parts: list["Rung"]
 
     @property
     def worth(self) -> int:
         """What a submission counts for after the help so far, in percent of its points."""
         return 100 - self.cost
+
+
+def offer(lab: Lab, student: User, *, at: datetime) -> Offer:
+    """The help as it stands: the solution is in it once the student has passed or given up."""
+    taken = help_of(lab, student)
+    hints = list(lab.hints.all())
+    passed = has_passed(lab, student)
+    pinned = taken.pinned(at, passed=passed)
+    shown = passed or taken.given_up_at is not None
+    return Offer(
+        hints=[
+            OpenHint(hint.number, taken.hints[hint.number], hint.text_html)
+            for hint in hints
+            if hint.number in taken.hints
+        ],
+        next_hint=taken.next_of(hints),
+        cost=cost(pinned),
+        given_up_at=taken.given_up_at,
+        counts_from=taken.counts_from if pinned["practice"] == "given up" else None,
+        passed=passed,
+        solution=of(lab).solution if shown else "",
+    )
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The editor with the code in it, and what was handed in before."""
+
+    exercise: Exercise
+    code: CodeForm
+    version: int
+    saved_at: datetime | None
+    key: uuid.UUID
+    past: list[Run]
+
+
+def desk(lab: Lab, student: User, *, handed_in: CodeForm | None = None, version: int = 0) -> Desk:
+    """The desk as a student finds it; or with what they handed in, validated.
+
+    `version` is then that of the draft which what they handed in was made from.
+    """
+    draft = draft_of(lab, student)
+    if handed_in is None or handed_in.cleaned_data.get("code") == draft.code:
+        # Only who has its code before them may go on from the draft: otherwise the next save
+        # would write over what another window has saved.
+        version = draft.version
+    return Desk(
+        exercise=of(lab),
+        code=handed_in
+        or CodeForm(initial={"code": draft.code}, parameters=lab.parameters, drawn={}),
+        version=version,
+        saved_at=draft.saved_at,
+        key=uuid.uuid4(),
+        past=list(Run.objects.owned_by(student).filter(lab=lab).in_lists()[:10]),
+    )
 
 
 # What of an exercise and its reading the ladder shows, without their long texts.
@@ -210,53 +257,6 @@ class Rung:
     tries: int
     passed: bool
     best: float | None
-
-
-def desk(
-    lab: Lab,
-    student: User,
-    *,
-    at: datetime,
-    handed_in: CodeForm | None = None,
-    version: int = 0,
-) -> Desk:
-    """The desk as a student finds it; or with what they handed in, validated.
-
-    `version` is then that of the draft which what they handed in was made from.
-    """
-    exercise = of(lab)
-    draft = draft_of(lab, student)
-    if handed_in is None or handed_in.cleaned_data.get("code") == draft.code:
-        # Only who has its code before them may go on from the draft: otherwise the next save
-        # would write over what another window has saved.
-        version = draft.version
-    taken = help_of(lab, student)
-    hints = list(lab.hints.all())
-    passed = has_passed(lab, student)
-    pinned = taken.pinned(at, passed=passed)
-    shown = passed or taken.given_up_at is not None
-    return Desk(
-        exercise=exercise,
-        code=handed_in
-        or CodeForm(initial={"code": draft.code}, parameters=lab.parameters, drawn={}),
-        version=version,
-        saved_at=draft.saved_at,
-        key=uuid.uuid4(),
-        hints=[
-            OpenHint(hint.number, taken.hints[hint.number], hint.text_html)
-            for hint in hints
-            if hint.number in taken.hints
-        ],
-        next_hint=taken.next_of(hints),
-        cost=cost(pinned),
-        given_up_at=taken.given_up_at,
-        counts_from=taken.counts_from if pinned["practice"] == "given up" else None,
-        passed=passed,
-        solution=exercise.solution if shown else "",
-        past=list(Run.objects.owned_by(student).filter(lab=lab).in_lists()[:10]),
-        workers=runs.workers_online(lab, at=at),
-        parts=_parts(exercise, student),
-    )
 
 
 def ladder(student: User) -> list[Rung]:
@@ -282,11 +282,11 @@ def _rung(lab: Lab, tried: dict[int, dict[str, Any]]) -> Rung:
     return Rung(lab, row["tries"], bool(row["passes"]), row["best"])
 
 
-def _parts(exercise: Exercise, student: User) -> list[Rung]:
+def parts(lab: Lab, student: User) -> list[Rung]:
     """The earlier rungs that this one is put together from, for the capstone."""
-    if not exercise.parts:
+    keys = [key for _, key in of(lab).parts]
+    if not keys:
         return []
-    keys = [key for _, key in exercise.parts]
     visible = Lab.objects.visible_to(student).select_related("resource").only(*RUNG)
     labs = {lab.key: lab for lab in visible.filter(key__in=keys)}
     tried = _tried(student)

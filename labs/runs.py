@@ -9,15 +9,16 @@ a run to claim, and may be lost or doubled at any time.
 
 import random
 import uuid
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, F, OuterRef, Q, Subquery, Window
-from django.db.models.functions import Coalesce, RowNumber
+from django.db.models import Count, F, Q
 from django.utils import timezone
 
 from courses import evidence
@@ -87,7 +88,7 @@ def start(
     """
     # Rows of one student are serialised on the student's own row, so that a double click or two
     # tabs cannot both pass the checks below. (SQLite's immediate transactions do so anyway.)
-    User.objects.select_for_update().get(pk=student.pk)
+    User.objects.select_for_update().only("pk").get(pk=student.pk)
     if run := Run.objects.filter(student=student, idempotency_key=key).first():
         return run
     if predicted_on not in (None, draw.number):
@@ -97,15 +98,17 @@ def start(
         )
     _check_quota(student, at)
     if draw.pk is None:
-        draw, _ = Draw.objects.get_or_create(
+        same = Draw.objects.filter(lab=lab, student=student, number=draw.number).first()
+        draw = same or Draw.objects.create(
             lab=lab,
             student=student,
             number=draw.number,
-            defaults={"seed": draw.seed, "values": draw.values, "created_at": at},
+            seed=draw.seed,
+            values=draw.values,
+            created_at=at,
         )
-    Prediction.objects.get_or_create(
-        draw=draw, defaults={"values": dict(prediction), "made_at": at}
-    )
+    if not Prediction.objects.filter(draw=draw).exists():
+        Prediction.objects.create(draw=draw, values=dict(prediction), made_at=at)
     return Run.objects.create(
         lab=lab,
         student=student,
@@ -136,22 +139,17 @@ def next_in_line(lane: str) -> list[int]:
     Each student has at most FAIR_SHARE runs outside; the first runs of everybody go before the
     second run of anybody.
     """
-    outside = (
-        Run.objects.handed_over()
-        .filter(lane=lane, student=OuterRef("student"))
-        .order_by()
-        .values("student")
-        .annotate(count=Count("pk"))
-        .values("count")
+    turns = Counter(
+        Run.objects.handed_over().filter(lane=lane).order_by().values_list("student", flat=True)
     )
-    turn = Window(RowNumber(), partition_by="student", order_by=("created_at", "pk"))
-    line = (
-        Run.objects.filter(lane=lane, state=State.QUEUED, handed_over_at__isnull=True)
-        .annotate(turn=turn + Coalesce(Subquery(outside), 0))
-        .filter(turn__lte=FAIR_SHARE)
-        .order_by("turn", "created_at", "pk")
-    )
-    return list(line.values_list("pk", flat=True))
+    line = []
+    waiting = Run.objects.filter(lane=lane, state=State.QUEUED, handed_over_at__isnull=True)
+    for pk, student in waiting.order_by("created_at", "pk").values_list("pk", "student"):
+        turns[student] += 1
+        if turns[student] <= FAIR_SHARE:
+            line.append((turns[student], pk))
+    # Sorting keeps the order of age within a turn.
+    return [pk for _, pk in sorted(line, key=itemgetter(0))]
 
 
 def hand_over(lane: str, *, at: datetime) -> list[int]:
@@ -380,12 +378,9 @@ def workers_online(lab: Lab, *, at: datetime) -> int:
 
 def position(run: Run) -> int:
     """How many runs of the lane go before this one; 0 for the next in line."""
-    return Run.objects.filter(
-        Q(state=State.RUNNING)
-        | Q(state=State.QUEUED, created_at__lt=run.created_at)
-        | Q(state=State.QUEUED, created_at=run.created_at, pk__lt=run.pk),
-        lane=run.lane,
-    ).count()
+    before = Q(created_at__lt=run.created_at) | Q(created_at=run.created_at, pk__lt=run.pk)
+    line = Run.objects.filter(lane=run.lane).unfinished()
+    return line.filter(Q(state=State.RUNNING) | before).count()
 
 
 def expected_seconds(lab: Lab) -> float | None:

@@ -77,8 +77,8 @@ def so_far(stream: str) -> tuple[list[Event], str]:
 
 async def follow(
     stream: str, after: str, *, patience_ms: int
-) -> AsyncGenerator[tuple[str, Event] | None, None]:
-    """The events behind the cursor as they come; None after each `patience_ms` of silence.
+) -> AsyncGenerator[list[tuple[str, Event]], None]:
+    """The events behind the cursor as they come; none of them after `patience_ms` of silence.
 
     While Redis is away there is silence.
     """
@@ -93,12 +93,9 @@ async def follow(
             except (redis.ConnectionError, redis.TimeoutError):
                 await asyncio.sleep(patience_ms / 1000)
                 answer = []
-            if not answer:
-                yield None
-                continue
-            for _, entries in answer:
-                for cursor, fields in entries:
-                    yield cursor, json.loads(fields["event"])
+            entries = answer[0][1] if answer else []
+            yield [(cursor, json.loads(fields["event"])) for cursor, fields in entries]
+            if entries:
                 after = entries[-1][0]
     finally:
         await connection.aclose()

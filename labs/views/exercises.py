@@ -40,7 +40,7 @@ def ladder(request: SignedInRequest) -> HttpResponse:
 @never_cache  # who comes back to the page shall find the latest draft, and its version
 def exercise(request: SignedInRequest, key: str) -> HttpResponse:
     lab = _exercise(request, key)
-    desk = exercises.desk(lab, request.user, at=timezone.now())
+    desk = exercises.desk(lab, request.user)
     return render(request, "labs/exercise.html", _page(request, lab, desk))
 
 
@@ -67,10 +67,10 @@ def submit(request: SignedInRequest, key: str) -> HttpResponse:
             transaction.on_commit(lambda: broker.hand_over(run.lane))
             if not _is_htmx(request):
                 return redirect(lab)
-    desk = exercises.desk(lab, request.user, at=timezone.now(), handed_in=form, version=version)
+    desk = exercises.desk(lab, request.user, handed_in=form, version=version)
     if _is_htmx(request):
         # htmx shows no answer that has an error's status.
-        return render(request, "labs/_judged.html", _page(request, lab, desk) | {"alone": True})
+        return render(request, "labs/_judged.html", _judged(request, lab, desk) | {"alone": True})
     return render(request, "labs/exercise.html", _page(request, lab, desk), status=422)
 
 
@@ -104,8 +104,8 @@ def hint(request: SignedInRequest, key: str) -> HttpResponse:
     exercises.take_hint(lab, request.user, number, at=timezone.now())
     if not _is_htmx(request):
         return redirect(lab)
-    desk = exercises.desk(lab, request.user, at=timezone.now())
-    return render(request, "labs/_help.html", {"lab": lab, "desk": desk})
+    offer = exercises.offer(lab, request.user, at=timezone.now())
+    return render(request, "labs/_help.html", {"lab": lab, "offer": offer})
 
 
 @login_required
@@ -151,6 +151,15 @@ def _exercise(request: SignedInRequest, key: str) -> Lab:
 
 
 def _page(request: SignedInRequest, lab: Lab, desk: Desk) -> dict[str, object]:
+    now = timezone.now()
+    return _judged(request, lab, desk) | {
+        "offer": exercises.offer(lab, request.user, at=now),
+        "workers": runs.workers_online(lab, at=now),
+        "parts": exercises.parts(lab, request.user),
+    }
+
+
+def _judged(request: SignedInRequest, lab: Lab, desk: Desk) -> dict[str, object]:
     """The desk with the student's last submission and the report on it."""
     mine = Run.objects.owned_by(request.user).select_related("draw__prediction")
     run = mine.filter(lab=lab).first()

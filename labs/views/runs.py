@@ -127,19 +127,23 @@ async def _ended() -> AsyncIterator[bytes]:
 
 async def _events(request: HttpRequest, pk: int, attempt: int, after: str) -> AsyncIterator[bytes]:
     yield b"retry: 1000\n\n"
-    events = stream.follow(stream.name(pk, attempt), after, patience_ms=GLANCE_MS)
-    async with contextlib.aclosing(events):
-        async for said in events:
-            if said is None:
+    came = stream.follow(stream.name(pk, attempt), after, patience_ms=GLANCE_MS)
+    async with contextlib.aclosing(came):
+        async for events in came:
+            if not events:
                 glance = await _glance(request, pk, attempt)
                 if glance is None or glance["over"]:
                     break
                 yield f"event: waiting\ndata: {json.dumps(glance)}\n\n".encode()
-            elif said[1]["type"] == "state":
+            lines = [
+                f"id: {cursor}\ndata: {json.dumps(event)}\n\n"
+                for cursor, event in events
+                if event["type"] != "state"
+            ]
+            # One piece for all that came together: each costs the server anew.
+            yield "".join(lines).encode()
+            if len(lines) < len(events):
                 break
-            else:
-                cursor, event = said
-                yield f"id: {cursor}\ndata: {json.dumps(event)}\n\n".encode()
     yield STATE
 
 

@@ -8,7 +8,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from courses.models import Activity, Evidence, Observation, Skill
@@ -160,14 +162,14 @@ def test_a_pass_is_evidence_and_opens_the_model_solution(
     client: Client, exercise: Lab, judged: Callable[..., Run], ada: User
 ) -> None:
     client.force_login(ada)
-    assert not client.get(PAGE).context["desk"].solution
+    assert not client.get(PAGE).context["offer"].solution
     run = judged(ada, RIGHT)
 
     assert run.grade == 1.0
     evidence = Evidence.objects.get(student=ada)
     assert (evidence.score, evidence.passed, evidence.url) == (1.0, True, f"/runs/{run.pk}/")
     page = client.get(PAGE)
-    assert page.context["desk"].solution == EXERCISES[KEY].solution
+    assert page.context["offer"].solution == EXERCISES[KEY].solution
     assert "Passed: every check is met." in page.content.decode()
 
 
@@ -281,7 +283,7 @@ def test_who_gives_up_sees_the_solution_and_counts_half_a_day_later(
     client.force_login(ada)
     client.post(f"{PAGE}give-up/")
     page = client.get(PAGE)
-    assert page.context["desk"].solution == EXERCISES[KEY].solution
+    assert page.context["offer"].solution == EXERCISES[KEY].solution
     assert "counts again from" in page.content.decode()
 
     practice = judged(ada, RIGHT)
@@ -514,9 +516,9 @@ def test_hints_may_have_gaps_in_their_numbers(client: Client, exercise: Lab, ada
     take_hint(client, 2)
     take_hint(client, 3)
 
-    desk = client.get(PAGE).context["desk"]
-    assert [(hint.number, hint.cost) for hint in desk.hints] == [(2, 20), (3, 30)]
-    assert desk.cost == 60
+    offer = client.get(PAGE).context["offer"]
+    assert [(hint.number, hint.cost) for hint in offer.hints] == [(2, 20), (3, 30)]
+    assert offer.cost == 60
 
 
 def test_practice_says_that_it_counts_nothing(
@@ -631,3 +633,27 @@ def test_an_answer_that_cannot_be_taken_apart_is_named(
 
     assert answer.status_code == 422
     assert "exercise-rmsnorm" in answer.content.decode()
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="reads SQLite's plans")
+def test_a_submission_costs_no_more_after_a_thousand_others(
+    client: Client, exercise: Lab, sandbox_online: WorkerHost, ada: User, ben: User
+) -> None:
+    now = timezone.now()
+    exercises.submit(exercise, student=ben, code=RIGHT, key=uuid.uuid4(), at=now, version=0)
+    client.force_login(ada)
+    with CaptureQueriesContext(connection) as captured:
+        hand_in(client, RIGHT)
+        client.get(PAGE)
+        runs.hand_over(Lane.CODE, at=now)
+        runs.reap(at=now)
+
+    plans = []
+    with connection.cursor() as cursor:
+        for query in captured:
+            if 'FROM "labs_run"' in query["sql"]:
+                cursor.execute(f"EXPLAIN QUERY PLAN {query['sql']}")
+                plans += [step for *_, step in cursor.fetchall() if "labs_run" in step]
+    assert {"run_queue", "run_past", "run_lease"} <= set(re.findall(r"\brun_\w+", str(plans)))
+    # It looks through neither every run there is, nor every one of the lane or of the lab.
+    assert not [step for step in plans if re.search(r"SCAN|\((lane|lab_id)=\?\)", step)]
