@@ -6,6 +6,7 @@ from datetime import date
 import pytest
 from django.core.cache import cache
 
+from labs.models import WorkerHost
 from people.models import Cohort, Membership, Role, User
 
 PASSWORD = "slow-tokens-fast-cache"
@@ -21,6 +22,15 @@ def _fresh_cache() -> Iterator[None]:
     """Rate limits are counted in the cache; no test sees what another has counted."""
     yield
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def _nobody_online(request: pytest.FixtureRequest) -> None:
+    """Workers that other tests have started go on beating; who asks for none finds none online."""
+    asks = "db" in request.fixturenames or request.node.get_closest_marker("django_db")
+    if asks and "worker" not in request.fixturenames:
+        request.getfixturevalue("db")
+        WorkerHost.objects.all().delete()
 
 
 @pytest.fixture

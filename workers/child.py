@@ -105,7 +105,7 @@ class Child:
         try:
             os.killpg(self.pid, signal.SIGKILL)
         except ProcessLookupError:
-            # Between its birth and its setsid the child leads no group yet.
+            # Between its birth and its setpgrp the child leads no group yet.
             self._process.kill()
         self._process.join()
 
@@ -166,7 +166,9 @@ def _main(
     lifeline: Connection,
 ) -> None:
     """What the child does: confine itself, run the kind, send events and one ending."""
-    os.setsid()
+    # A group to be killed as one, in the worker's session: the kernel shares processors among
+    # sessions, and the launcher has told it what the worker's is worth.
+    os.setpgrp()
     threading.Thread(target=_die_with, args=(lifeline,), daemon=True).start()
     stderr = os.open(scratch / "stderr.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(stderr, 1)

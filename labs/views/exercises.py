@@ -51,6 +51,7 @@ def submit(request: SignedInRequest, key: str) -> HttpResponse:
     lab = _exercise(request, key)
     form = CodeForm(request.POST, parameters=lab.parameters, drawn={})
     version = _whole(request.POST.get("version", ""))
+    run = None
     if form.is_valid():
         try:
             run = exercises.submit(
@@ -70,7 +71,8 @@ def submit(request: SignedInRequest, key: str) -> HttpResponse:
     desk = exercises.desk(lab, request.user, handed_in=form, version=version)
     if _is_htmx(request):
         # htmx shows no answer that has an error's status.
-        return render(request, "labs/_judged.html", _judged(request, lab, desk) | {"alone": True})
+        judged = _judged(request, lab, desk, run)
+        return render(request, "labs/_judged.html", judged | {"alone": True})
     return render(request, "labs/exercise.html", _page(request, lab, desk), status=422)
 
 
@@ -159,10 +161,13 @@ def _page(request: SignedInRequest, lab: Lab, desk: Desk) -> dict[str, object]:
     }
 
 
-def _judged(request: SignedInRequest, lab: Lab, desk: Desk) -> dict[str, object]:
-    """The desk with the student's last submission and the report on it."""
-    mine = Run.objects.owned_by(request.user).select_related("draw__prediction")
-    run = mine.filter(lab=lab).first()
+def _judged(
+    request: SignedInRequest, lab: Lab, desk: Desk, run: Run | None = None
+) -> dict[str, object]:
+    """The desk with the student's last submission, if it is not this, and the report on it."""
+    if run is None:
+        mine = Run.objects.owned_by(request.user).select_related("draw__prediction")
+        run = mine.filter(lab=lab).first()
     context: dict[str, object] = {"lab": lab, "desk": desk, "run": run}
     if run is None:
         return context

@@ -35,6 +35,7 @@ STOP_SECONDS = 2.0
 STEADY_SECONDS = 20.0
 LONGEST_PAUSE = 30.0
 FIRST_PAGE_SECONDS = 90.0
+NICENESS = 10
 LOG_LIMIT = 5 * 2**20  # bytes; a longer log is set aside at the next start
 ERROR_LINE = re.compile(r"\b(ERROR|CRITICAL|Traceback)\b")
 EVERY_LINE = re.compile("")
@@ -52,6 +53,7 @@ class Service:
     command: list[str]
     log: Path
     told: re.Pattern[str] = ERROR_LINE  # the lines of the log that the launcher passes on
+    yields: bool = False  # whether the processors are for others first
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
     due_at: float = 0.0  # when one that died is started again
@@ -77,6 +79,8 @@ class Service:
                 start_new_session=True,
             )
         self.started_at = at
+        if self.yields:
+            yield_processors(self.process.pid)
 
     def is_alive(self) -> bool:
         return self.process is not None and self.process.poll() is None
@@ -108,6 +112,24 @@ class Service:
                 text = line.decode(errors="replace").rstrip()
                 if self.told.search(text):
                     yield f"[{self.name}] {text}"
+
+
+def yield_processors(session: int) -> None:
+    """Let the pages go before what this process, which leads a session, and its children compute.
+
+    Where the kernel shares the processors among sessions first, a process's niceness counts within
+    its session alone, and the session has one of its own (sched(7), autogroup).
+    """
+    os.setpriority(os.PRIO_PROCESS, session, NICENESS)
+    for _ in range(10):
+        try:
+            Path(f"/proc/{session}/autogroup").write_text(str(NICENESS))
+        except BlockingIOError:
+            time.sleep(0.05)  # all users but root together may do so ten times a second
+        except OSError:
+            return  # it shares them among processes
+        else:
+            return
 
 
 def redis_server(path: Path) -> list[str]:
@@ -173,9 +195,9 @@ class Launcher:
         self.web = self._service("web", web_server(port))
         self.services = [
             self.web,
-            self._service("quick", worker("quick", "sweep", threads=2)),
-            self._service("heavy", worker("heavy", threads=1)),
-            self._service("code", worker("code", threads=2)),
+            self._service("quick", worker("quick", "sweep", threads=2), yields=True),
+            self._service("heavy", worker("heavy", threads=1), yields=True),
+            self._service("code", worker("code", threads=2), yields=True),
             self._service("beat", celery("beat")),
         ]
         if settings.DEBUG:
@@ -186,8 +208,8 @@ class Launcher:
         if "REDIS_URL" not in os.environ:
             self.services.append(self.redis)
 
-    def _service(self, name: str, command: list[str]) -> Service:
-        return Service(name, command, self.logs / f"{name}.log")
+    def _service(self, name: str, command: list[str], *, yields: bool = False) -> Service:
+        return Service(name, command, self.logs / f"{name}.log", yields=yields)
 
     def run(self, *, prepare: Callable[[], object], welcome: str) -> None:
         """Run the campus until a signal asks it to stop. Raises CannotStartError.

@@ -15,6 +15,7 @@ import pytest
 
 from campus import guardian
 
+LANES = ("-Q quick", "-Q heavy", "-Q code")
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -151,6 +152,14 @@ def test_first_start_mends_itself_and_stops_at_ctrl_c(
     os.kill(heavy, signal.SIGKILL)
     until(lambda: campus.says("heavy was killed by signal 9"), within=5)
     until(lambda: campus.runs("-Q heavy"), within=5)
+
+    # What computes goes after the pages, in one session a lane.
+    quick, web = campus.pid_of("-Q quick"), campus.pid_of("granian")
+    assert [os.getpriority(os.PRIO_PROCESS, pid) for pid in (quick, web)] == [10, 0]
+    if (shares := Path(f"/proc/{quick}/autogroup")).exists():
+        assert shares.read_text().endswith("nice 10\n")
+    until(lambda: campus.runs("forkserver"), within=10)
+    assert os.getsid(campus.pid_of("forkserver")) in map(campus.pid_of, LANES)
 
     with campus.get("/live/") as live:
         assert live.readline() == b"data: tick\n"

@@ -217,6 +217,9 @@ class Box:
                 stderr=printing,
                 pass_fds=(requests, replies, filter_file),
                 env={},
+                # A group reaches across namespaces: kill(0) would hit the worker's, as who it is.
+                # A session of its own would count as much as the worker's whole one.
+                process_group=0,
             )
         return self._process
 

@@ -44,8 +44,6 @@ def command(limits: SandboxLimits, *, seccomp: int, words: list[str]) -> list[st
     return [
         *(_program("bwrap"), "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"),
         *("--die-with-parent", "--seccomp", str(seccomp), "--hostname", "campus"),
-        # A process group reaches across namespaces: kill(0) would hit the worker's, as who it is.
-        "--new-session",
         *("--clearenv", *(word for pair in SETTINGS for word in ("--setenv", *pair))),
         *_identity(),
         *_files(),

@@ -20,11 +20,14 @@ PR_SET_SECCOMP = 22  # linux/prctl.h
 # linux/fcntl.h: leases and watches reach whoever else opens a file; a pipe grows beyond its 64 KiB.
 F_SETLEASE, F_NOTIFY, F_SETPIPE_SZ = 1024, 1026, 1031
 
+# asm-generic/ioctls.h: typing into a terminal for whoever sits at it.
+TIOCSTI, TIOCLINUX = 0x5412, 0x541C
+
 REFUSED = (
     # New processes, and power over others.
     *("fork", "vfork", "ptrace", "process_vm_readv", "process_vm_writev", "kcmp", "pidfd_open"),
     *("pidfd_getfd", "pidfd_send_signal", "setns", "unshare", "process_madvise"),
-    *("process_mrelease", "seccomp"),
+    *("process_mrelease", "seccomp", "setsid", "setpgid"),
     # The network, and sockets of any other kind.
     *("socket", "socketpair", "socketcall", "io_uring_setup", "io_uring_enter"),
     *("io_uring_register",),
@@ -63,6 +66,8 @@ def program() -> bytes:
     rules.add_rule(refuse, "prctl", _is(0, PR_SET_SECCOMP))
     for command in (F_SETLEASE, F_NOTIFY, F_SETPIPE_SZ):
         rules.add_rule(refuse, "fcntl", _is(1, command))
+    for command in (TIOCSTI, TIOCLINUX):
+        rules.add_rule(refuse, "ioctl", _is(1, command))
     with os.fdopen(os.memfd_create("seccomp"), "w+b") as file:
         rules.export_bpf(file)
         file.seek(0)

@@ -201,6 +201,18 @@ PROCESSES = [
         NOT_PERMITTED,
     ),
     _on_machine(
+        "a session of its own, for a share of the processors as large as the worker's",
+        """
+        import os
+
+        def attack():
+            os.setsid()
+            return 0
+        """,
+        gives(0),
+        NOT_PERMITTED,
+    ),
+    _on_machine(
         "thread bomb",
         """
         import threading

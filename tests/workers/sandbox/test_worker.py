@@ -177,13 +177,12 @@ def test_killing_its_process_group_kills_the_code_alone(verdicts: list[dict[str,
     assert "It was killed (SIGKILL)" in failure(verdicts[2])
 
 
-def test_in_a_session_shared_with_the_worker_the_same_would_kill_it() -> None:
+def test_in_a_group_shared_with_the_worker_the_same_would_kill_it() -> None:
     program = f"""
-from workers.sandbox import Box, SandboxLimits, jail
-command = jail.command
-jail.command = lambda *given, **named: [
-    word for word in command(*given, **named) if word != "--new-session"
-]
+import subprocess
+from workers.sandbox import Box, SandboxLimits
+start = subprocess.Popen
+subprocess.Popen = lambda *given, **named: start(*given, **named | {{"process_group": None}})
 with Box(SandboxLimits()) as box:
     box.load({KILLING!r})
     try:
