@@ -140,8 +140,9 @@ async def _events(request: HttpRequest, pk: int, attempt: int, after: str) -> As
                 for cursor, event in events
                 if event["type"] != "state"
             ]
-            # One piece for all that came together: each costs the server anew.
-            yield "".join(lines).encode()
+            if lines:
+                # One piece for all that came together: each costs the server anew.
+                yield "".join(lines).encode()
             if len(lines) < len(events):
                 break
     yield STATE
