@@ -16,7 +16,11 @@ from django.utils.decorators import sync_and_async_middleware
 
 # A request that takes longer, for the database or Redis keeps it waiting, holds nobody else up.
 LONGEST_TURN = 0.1  # seconds
+# However many pages are asked for, what has waited for so long goes before them.
+LONGEST_WAIT = 2.0  # seconds
 
+# Who waits, and since when.
+Line = deque[tuple[asyncio.Future[None], float]]
 Handler = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
 
 
@@ -25,12 +29,12 @@ class Turns:
 
     def __init__(self) -> None:
         self._taken = False
-        self._first: deque[asyncio.Future[None]] = deque()
-        self._then: deque[asyncio.Future[None]] = deque()
+        self._first: Line = deque()
+        self._then: Line = deque()
 
     @contextlib.asynccontextmanager
     async def turn(self, *, first: bool) -> AsyncIterator[None]:
-        """Wait for a turn, before all that are not `first` and behind those that came earlier."""
+        """Wait for a turn, before what is not `first`, unless that has waited for long."""
         await self._wait(self._first if first else self._then)
         over = asyncio.get_running_loop().call_later(LONGEST_TURN, self._pass_on)
         try:
@@ -41,12 +45,13 @@ class Turns:
                 over.cancel()
                 self._pass_on()
 
-    async def _wait(self, line: "deque[asyncio.Future[None]]") -> None:
+    async def _wait(self, line: Line) -> None:
         if not self._taken:
             self._taken = True
             return
-        called = asyncio.get_running_loop().create_future()
-        line.append(called)
+        loop = asyncio.get_running_loop()
+        called = loop.create_future()
+        line.append((called, loop.time()))
         try:
             await called
         except asyncio.CancelledError:
@@ -56,9 +61,12 @@ class Turns:
             raise
 
     def _pass_on(self) -> None:
-        for line in (self._first, self._then):
+        lines = [self._first, self._then]
+        if self._then and self._then[0][1] <= asyncio.get_running_loop().time() - LONGEST_WAIT:
+            lines.reverse()
+        for line in lines:
             while line:
-                called = line.popleft()
+                called, _ = line.popleft()
                 if not called.done():
                     called.set_result(None)
                     return

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from campus import guardian
+from campus import guardian, launcher
 
 LANES = ("-Q quick", "-Q heavy", "-Q code")
 ROOT = Path(__file__).resolve().parents[2]
@@ -187,6 +187,14 @@ def test_second_start_is_quick_and_a_killed_launcher_leaves_nothing(campus: Camp
         assert live.readline() == b"data: tick\n"
         campus.launcher.kill()
         assert until(lambda: not campus.processes(), within=10) < 10
+
+
+def test_what_was_started_niced_is_not_asked_to_take_that_back() -> None:
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as niced:
+        os.setpriority(os.PRIO_PROCESS, niced.pid, 15)
+        launcher.yield_processors(niced.pid)
+        assert os.getpriority(os.PRIO_PROCESS, niced.pid) == 15
+        niced.kill()
 
 
 def test_home_too_deep_for_a_socket_is_named(tmp_path: Path, port: int) -> None:

@@ -72,6 +72,24 @@ def test_a_page_goes_before_submissions_that_came_earlier() -> None:
 
 
 @pytest.mark.usefixtures("patient")
+def test_a_submission_gets_its_turn_however_many_pages_are_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(turns, "LONGEST_WAIT", 0.0)
+
+    async def story(site: Site) -> None:
+        answers = [site.asks("GET", "/first/")]
+        await settled()
+        answers += [site.asks("POST", "/submission/"), site.asks("GET", "/page/")]
+        for path in ("/first/", "/page/", "/submission/"):
+            site.end(path)
+        await asyncio.gather(*answers)
+        assert site.begun == ["/first/", "/submission/", "/page/"]
+
+    play(story)
+
+
+@pytest.mark.usefixtures("patient")
 def test_who_leaves_while_waiting_takes_nobodys_turn() -> None:
     async def story(_: Site) -> None:
         line = turns.Turns()
