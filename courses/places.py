@@ -1,5 +1,6 @@
 """Where a student is in a reading, for how long, and which derivations were opened or passed by."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,18 +14,24 @@ from people.models import User
 
 # Who comes back to the same page so soon is still on the same visit.
 SAME_VISIT = timedelta(minutes=5)
-# A page reports more often than this, so a greater number comes from no page of ours.
-MOST_SECONDS = 60
+# Nobody reads one page without leaving it for half a day.
+MOST_SECONDS = 12 * 60 * 60
+# Of so many pages it is known what they told; whoever has more of them open reads none.
+MOST_PAGES = 20
+PAGE = re.compile(r"[0-9]{1,10}-[0-9]{1,10}", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Report:
     """What a page tells of its reader: the section in view, and what else since its last report.
 
+    `seconds` counts from when the page was opened, for a page can't know whether a report of which
+    it had no answer came through; `page` is what that page calls itself, or nothing.
     `faults` names the fields that made no sense. They are left out; the rest still counts.
     """
 
     anchor: str
+    page: str
     seconds: int
     opened: frozenset[int]
     passed: frozenset[int]
@@ -35,13 +42,17 @@ class Report:
         faults = []
 
         def number(name: str, value: str, allowed: Iterable[int]) -> int:
-            if value.isascii() and value.isdecimal() and len(value) <= 4 and int(value) in allowed:
+            if value.isascii() and value.isdecimal() and len(value) <= 5 and int(value) in allowed:
                 return int(value)
             faults.append(name)
             return 0
 
         there = range(1, resource.body_html.count('id="derivation-') + 1)
         seconds = number("seconds", posted.get("seconds") or "0", range(MOST_SECONDS + 1))
+        page = posted.get("page", "")
+        if seconds and not PAGE.fullmatch(page):
+            faults.append("page")
+            page, seconds = "", 0
         opened, passed = (
             frozenset(number(name, value, there) for value in posted.getlist(name)) - {0}
             for name in ("opened", "passed")
@@ -50,6 +61,7 @@ class Report:
         anchor = posted.get("anchor", "")
         return cls(
             anchor=anchor if anchor in anchors else "",
+            page=page,
             seconds=seconds,
             opened=opened,
             passed=passed,
@@ -74,14 +86,19 @@ def visit(student: User, resource: Resource, *, at: datetime) -> Place | None:
 
 
 def keep(report: Report, *, student: User, resource: Resource, at: datetime) -> None:
-    """Add the report to the student's place: what two tabs tell adds up."""
+    """Add the report to the student's place: two tabs add up, what is told twice counts once."""
     with transaction.atomic():
         Place.objects.bulk_create(
             [Place(student=student, resource=resource, opened_at=at, at=at)],
             ignore_conflicts=True,
         )
         place = Place.objects.select_for_update().get(student=student, resource=resource)
-        place.seconds += report.seconds
+        if report.seconds:
+            told = dict(place.pages)
+            before = told.pop(report.page, 0)
+            place.seconds += max(report.seconds - before, 0)
+            latest = (report.page, max(report.seconds, before))
+            place.pages = [*told.items(), latest][-MOST_PAGES:]
         place.opened = sorted({*place.opened, *report.opened})
         place.passed = sorted({*place.passed, *report.passed})
         if report.anchor:

@@ -20,6 +20,9 @@ class Place(models.Model):
     section = models.CharField(max_length=200, blank=True, help_text="The anchor's heading.")
     read = models.JSONField(default=list, help_text="Anchors of the sections that were read.")
     seconds = models.PositiveIntegerField(default=0, help_text="How long the page was in view.")
+    pages = models.JSONField(
+        default=list, help_text="The seconds each open page has told so far: [page, seconds]."
+    )
     opened = models.JSONField(default=list, help_text="Derivations that were opened.")
     passed = models.JSONField(default=list, help_text="Derivations that were scrolled past.")
     opened_at = models.DateTimeField(

@@ -4,14 +4,16 @@ const summary = document.querySelector("[data-place]");
 const PAUSE_MS = 1500;
 const STEP_MS = 5_000;
 const REPORT_SECONDS = 30;
-// The server takes no more at once.
-const MOST_SECONDS = 60;
 // Who has not touched the page for so long is somewhere else.
 const IDLE_MS = 90_000;
 
 let shown = decodeURIComponent(location.hash.slice(1));
 let told = shown;
+// In all, since the page was opened: a report whose answer was lost may have come through, and is
+// told again without counting twice.
 let seconds = 0;
+let toldSeconds = 0;
+const page = crypto.getRandomValues(new Uint32Array(2)).join("-");
 const derivations = { opened: new Set(), passed: new Set() };
 let timer = 0;
 
@@ -20,24 +22,26 @@ function tell() {
   timer = 0;
   const report = new URLSearchParams();
   if (shown !== told) report.set("anchor", shown);
-  const whole = Math.min(Math.floor(seconds), MOST_SECONDS);
-  if (whole) report.set("seconds", whole);
+  const whole = Math.floor(seconds);
+  if (whole > toldSeconds) {
+    report.set("page", page);
+    report.set("seconds", whole);
+  }
   for (const [name, numbers] of Object.entries(derivations)) {
     for (const number of numbers) report.append(name, number);
     numbers.clear();
   }
   if (![...report].length) return;
-  const before = told;
+  const before = { told, toldSeconds };
   told = shown;
-  seconds -= whole;
+  toldSeconds = whole;
   fetch(summary.dataset.place, {
     method: "POST",
     headers: JSON.parse(document.body.getAttribute("hx-headers")),
     body: report,
     keepalive: true,
   }).catch(() => {
-    told = before;
-    seconds += whole;
+    ({ told, toldSeconds } = before);
     for (const name of Object.keys(derivations)) {
       for (const number of report.getAll(name)) derivations[name].add(number);
     }
@@ -95,7 +99,7 @@ function count({ inView = !document.hidden } = {}) {
   // A computer that was asleep counts one step.
   if (inView && now - used < IDLE_MS) seconds += Math.min(now - since, 2 * STEP_MS) / 1000;
   since = now;
-  if (seconds >= REPORT_SECONDS) tell();
+  if (seconds - toldSeconds >= REPORT_SECONDS) tell();
 }
 
 setInterval(count, STEP_MS);

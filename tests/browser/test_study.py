@@ -12,6 +12,15 @@ from tests.stack import wait_until
 pytestmark = pytest.mark.usefixtures("course")
 READING = "/resources/attention-is-all-you-need/"
 SignIn = Callable[[Page, User], None]
+# It comes through, and nobody hears of it.
+UNHEARD_ONCE = """() => {
+  const { fetch } = window;
+  window.fetch = async (...request) => {
+    window.fetch = fetch;
+    await fetch(...request);
+    throw new TypeError("the connection is lost");
+  };
+}"""
 OFFLINE_ONCE = """() => {
   const { fetch } = window;
   window.fetch = async () => {
@@ -39,6 +48,25 @@ def test_time_counts_while_the_page_is_used_and_no_longer(
     page.clock.run_for(10 * 60_000)
     page.goto("/")
     wait_until(lambda: 80 <= my_place().seconds <= 100, "what came until then is told", seconds=20)
+
+
+def test_time_whose_telling_was_not_confirmed_counts_once(
+    page: Page, ada: User, sign_in: SignIn
+) -> None:
+    page.clock.install()
+    sign_in(page, ada)
+    page.goto(READING)
+    page.mouse.move(300, 300)
+    page.evaluate(UNHEARD_ONCE)
+    page.clock.run_for(32_000)
+    wait_until(lambda: 30 <= my_place().seconds < 35, "half a minute is told", seconds=20)
+    page.goto("/")
+    page.goto(READING)
+    page.mouse.move(300, 300)
+    # What the first page tells as it is left comes before what the second one tells.
+    with page.expect_response(lambda answer: "seconds=3" in (answer.request.post_data or "")):
+        page.clock.run_for(32_000)
+    assert 60 <= my_place().seconds < 70
 
 
 def test_a_section_that_could_not_be_told_is_told_the_next_time(
