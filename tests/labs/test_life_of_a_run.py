@@ -4,6 +4,7 @@ import os
 import signal
 import time
 
+import pytest
 from django.utils import timezone
 
 from courses.models import Evidence
@@ -139,6 +140,21 @@ def test_a_wiped_redis_loses_no_run(
     wait_for(running, State.SUCCEEDED)
     wait_for(waiting, State.SUCCEEDED)
     assert running.attempt == 1
+
+
+def test_nobody_waits_for_a_redis_that_is_away(
+    worker: Worker, redis_server: RedisServer, nap: Lab, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr("kombu.utils.functional.sleep", waits.append)
+    redis_server.kill()
+    waiting = start(nap, ada, pause=0)
+    broker.hand_over(waiting.lane)
+    assert runs.next_in_line(waiting.lane) == [waiting.pk]
+    assert waits == []
+    redis_server.start()
+
+    wait_for(waiting, State.SUCCEEDED)
 
 
 def test_a_message_the_broker_lost_is_sent_again(
