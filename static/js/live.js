@@ -161,7 +161,9 @@ class Live {
 
   async renew() {
     this.end();
-    const into = { target: this.place, swap: "innerHTML" };
+    // Whoever opens a page meanwhile goes before it (RFC 9218).
+    const headers = { Priority: "u=5" };
+    const into = { target: this.place, swap: "innerHTML", headers };
     await htmx.ajax("GET", this.element.dataset.state, into).catch(() => {});
     // Still there: the server did not answer. It may be starting again.
     if (this.element.isConnected) setTimeout(() => this.renew(), RETRY_MS);
