@@ -18,7 +18,7 @@ PLENTY = Limits(seconds=30, memory_mib=512)
 
 def ending_of(child: Child) -> Ending:
     while True:
-        said = child.read(timeout=5)
+        said = child.read(timeout=30)
         if isinstance(said, Ending):
             return said
 
@@ -33,7 +33,7 @@ def is_gone(pid: int) -> bool:
 
 def test_events_come_in_order_and_the_result_last(tmp_path: Path) -> None:
     with started("sleep", {"steps": 3, "seconds": 0}, PLENTY, tmp_path) as child:
-        said = [child.read(timeout=5) for _ in range(5)]
+        said = [child.read(timeout=30) for _ in range(5)]
     assert said[0] == {"type": "phase", "name": "Sleeping"}
     assert [e["done"] for e in said[1:4] if isinstance(e, dict)] == [1, 2, 3]
     assert isinstance(said[4], Ending)
@@ -74,7 +74,7 @@ def test_the_time_limit_kills_and_names_itself(tmp_path: Path) -> None:
 
 def test_death_by_signal_is_told_by_its_name(tmp_path: Path) -> None:
     with started("sleep", {"steps": 100, "seconds": 1}, PLENTY, tmp_path) as child:
-        child.read(timeout=5)
+        child.read(timeout=30)
         os.kill(child.pid, signal.SIGSEGV)
         ending = ending_of(child)
     assert ending.reason == "died"
@@ -83,7 +83,7 @@ def test_death_by_signal_is_told_by_its_name(tmp_path: Path) -> None:
 
 def test_kill_takes_the_whole_group(tmp_path: Path) -> None:
     with started("sleep", {"steps": 100, "seconds": 1}, PLENTY, tmp_path) as child:
-        child.read(timeout=5)
+        child.read(timeout=30)
         child.kill()
         assert is_gone(child.pid)
         assert ending_of(child).reason == "killed"
@@ -101,7 +101,7 @@ def test_a_child_dies_with_a_supervisor_that_is_killed(tmp_path: Path) -> None:
             if __name__ == "__main__":
                 request = {"steps": 100, "seconds": 1}
                 child = Child("sleep", request, Limits(60, 512), Path(sys.argv[1]))
-                child.read(timeout=5)
+                child.read(timeout=30)
                 print(child.pid, flush=True)
                 time.sleep(60)
             """

@@ -36,7 +36,7 @@ def all_gone(processes: list[int], seconds: float = 10.0) -> bool:
 
 def ending_of(child: Child) -> Ending:
     while True:
-        said = child.read(timeout=5)
+        said = child.read(timeout=30)
         if isinstance(said, Ending):
             return said
 
@@ -97,7 +97,7 @@ def test_a_workers_child_that_is_killed_takes_the_sandbox_with_it(tmp_path: Path
         processes: list[int] = []
         # The phase of the first check begins when the sandbox is there.
         while not processes:
-            said = child.read(timeout=5)
+            said = child.read(timeout=30)
             if isinstance(said, dict) and said.get("name") == "Your code loads":
                 processes = [os.pidfd_open(pid) for pid in list(family(child.pid))[1:]]
         assert len(processes) == 3
