@@ -97,8 +97,8 @@ STOPPED: dict[str, tuple[str, str, str, float]] = {
     "wall": (
         "import signal; signal.pause()",
         "Time",
-        "It ran into its time limit of 1 s.",
-        1.0,
+        "It ran into its time limit of 3 s.",
+        3.0,
     ),
     "output": ("print('x' * 100_000)", "Output", "It printed more than 64 KiB, the limit.", 64.0),
     "answer": ("return bytes(9 << 20)", "Answers", "It returned 9 MiB at once; 8 MiB fit.", 9.0),
@@ -156,7 +156,7 @@ REFUSED: dict[str, tuple[str, str, str, float]] = {
 def test_a_limit_that_stops_the_code_is_named_with_how_far_it_got(
     body: str, limit: str, message: str, least: float
 ) -> None:
-    limits = replace(LIMITS, wall_seconds=1.0) if limit == "Time" else LIMITS
+    limits = replace(LIMITS, wall_seconds=3.0) if limit == "Time" else LIMITS
     with Box(limits) as box:
         box.load(f"def f():\n    {body}\n")
 
@@ -313,7 +313,7 @@ def test_an_answer_of_giant_length_is_not_waited_for(box: Box) -> None:
 
 
 def test_half_an_answer_runs_into_the_time_limit() -> None:
-    with Box(replace(LIMITS, wall_seconds=1.0)) as box:
+    with Box(replace(LIMITS, wall_seconds=3.0)) as box:
         box.load(f"{SENDING}\ndef f():\n    send(b'abc', sizes=(4, 0))\n")
 
         with pytest.raises(EndedError, match="time limit"):
