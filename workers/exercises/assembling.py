@@ -25,6 +25,8 @@ from workers.exercises.scopes import (
 Import = ast.Import | ast.ImportFrom
 LINE = 100  # characters
 REST = "# What this rung asks for"
+# They find a name by a text, which is not renamed with it.
+LOOK_UPS = frozenset(("eval", "exec", "globals"))
 
 
 def assemble(
@@ -35,7 +37,8 @@ def assemble(
     A stub is a function that does nothing but raise NotImplementedError. `owners` says which rung
     answers for which of them, as `dict(exercise.parts)` does; without it a stub is filled by the
     first answer with a function of that name and as many parameters. Stubs without an answer stay.
-    Raises ValueError, naming the rung, where a source is no Python.
+    Raises ValueError, naming the rung, where a source is no Python or where nobody can tell what
+    its names stand for.
     """
     sections = [Section(key, source) for key, source in parts.items()]
     if not sections:
@@ -45,9 +48,12 @@ def assemble(
     stubs = [node for node in stubs if _is_stub(node)]
     filled: dict[str, Section] = {}
     for stub in stubs:
-        able = [section for section in sections if section.fills(stub)]
-        if owners is not None:
-            able = [section for section in able if section.key == owners.get(stub.name)]
+        if owners is None:
+            able = [section for section in sections if section.fills(stub)]
+        else:
+            # It has passed there, so that what bears the name can be called, be it a lambda.
+            able = [section for section in sections if section.key == owners.get(stub.name)]
+            able = [section for section in able if stub.name in section.meanings()]
         if able:
             filled[stub.name] = able[0]
             frame.dropped.add(stub)
@@ -91,6 +97,13 @@ class Section:
         if ast.get_docstring(self.tree, clean=False) is not None:
             self.docstring = ast.get_source_segment(self.source, self.tree.body[0]) or ""
             self.dropped.add(self.tree.body[0])
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.ImportFrom) and node.names[0].name == "*":
+                raise ValueError(
+                    f"The code of {key} says `{ast.unparse(node)}` (line {node.lineno}): nobody "
+                    "can tell what that would change in the other answers. Import by name what it "
+                    "uses, and hand it in again."
+                )
         # Line, from 0, and column, in characters, of a name in the text; the name; the new one.
         self.edits: set[tuple[int, int, str, str]] = set()
 
@@ -135,15 +148,16 @@ class Section:
         return f"state of {self.key}"
 
     def imports(self) -> list[tuple[str, str, str]]:
-        """What it imports: module, name or "", and as what or ""."""
-        return [
-            (_module(node), alias.name, alias.asname or "")
+        """What it imports: module, name or "", and as what or "". The last of one name counts."""
+        found = {
+            bound_by(alias): (_module(node), alias.name, alias.asname or "")
             if isinstance(node, ast.ImportFrom)
             else (alias.name, "", alias.asname or "")
             for node in self.tree.body
             if isinstance(node, Import)
             for alias in node.names
-        ]
+        }
+        return list(found.values())
 
     def settle(self, taken: Mapping[str, str]) -> None:
         """Leave out what others define in the same words, and rename what they define otherwise."""
@@ -159,21 +173,23 @@ class Section:
             names = bound([node])
             if names and names <= shared:
                 self.dropped.add(node)
+        left = [node for node in self.tree.body if node not in self.dropped]
+        used = {name for node in left for name in _names(node)}
+        if clashing and (ways := LOOK_UPS & used - own.keys()):
+            raise ValueError(
+                f"The code of {self.key} finds names with {min(ways)}(), and {min(clashing)} needs "
+                "another one beside the other answers. Rename it there, and hand it in again."
+            )
         self._rename({name: self._free(name, taken) for name in clashing})
 
     def _uses(self, name: str) -> set[str]:
         """The global names that the definition of a name mentions."""
-        return {
-            used
-            for node in self.tree.body
-            if name in bound([node])
-            for mention in mentions(node)
-            for used in names_of(mention)
-        }
+        return {used for node in self.tree.body if name in bound([node]) for used in _names(node)}
 
     def _free(self, name: str, taken: Mapping[str, str]) -> str:
         """A name like this one that nobody has, such as softmax_gqa."""
         new = f"{name}_{re.sub(r'[^0-9A-Za-z]', '_', self.key.removeprefix('exercise-'))}"
+        new = re.sub("^__+", "_", new)  # two would make it private in a class
         while new in taken or re.search(rf"\b{new}\b", self.source):
             new += "_"
         return new
@@ -269,6 +285,11 @@ def _place(node: Mention, name: str, lines: list[str]) -> tuple[int, int] | None
     return (node.lineno - 1, found.start()) if found else None
 
 
+def _names(node: ast.stmt) -> Iterator[str]:
+    """The module's names that a statement mentions."""
+    return (name for mention in mentions(node) for name in names_of(mention))
+
+
 def _module(node: Import) -> str:
     return "." * node.level + (node.module or "") if isinstance(node, ast.ImportFrom) else ""
 
@@ -285,9 +306,10 @@ def _is_stub(node: ast.FunctionDef) -> bool:
 
 def _is_main(node: ast.stmt) -> bool:
     """Whether it is what runs only where the file is the program."""
-    return isinstance(node, ast.If) and ast.unparse(node.test) in (
-        "__name__ == '__main__'",
-        "'__main__' == __name__",
+    return (
+        isinstance(node, ast.If)
+        and not node.orelse
+        and ast.unparse(node.test) in ("__name__ == '__main__'", "'__main__' == __name__")
     )
 
 

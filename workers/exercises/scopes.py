@@ -61,8 +61,7 @@ def mentions(node: ast.AST, hidden: Names = NONE, outer: Names = NONE) -> Iterat
                 yield node
             for child in (*node.decorator_list, *node.bases, *node.keywords):
                 yield from mentions(child, hidden, outer)
-            for child in node.body:
-                yield from mentions(child, outer | bound(node.body), outer)
+            yield from _in_class(node, outer)
         case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
             yield from _in_comprehension(node, hidden, outer)
         case ast.Global():
@@ -72,6 +71,16 @@ def mentions(node: ast.AST, hidden: Names = NONE, outer: Names = NONE) -> Iterat
                 yield node
             for child in ast.iter_child_nodes(node):
                 yield from mentions(child, hidden, outer)
+
+
+def _in_class(node: ast.ClassDef, outer: Names) -> Iterator[Mention]:
+    own, before = bound(node.body), NONE
+    for child in node.body:
+        yield from mentions(child, outer | own, outer)
+        # Until a class has bound a name it reads the module's: `eps: float = eps`.
+        if isinstance(child, ast.Assign | ast.AnnAssign) and child.value is not None:
+            yield from mentions(child.value, outer | before, outer)
+        before |= bound([child])
 
 
 def _in_function(node: Function | ast.Lambda, hidden: Names, outer: Names) -> Iterator[Mention]:
@@ -88,8 +97,8 @@ def _in_function(node: Function | ast.Lambda, hidden: Names, outer: Names) -> It
         if child is not None:
             yield from mentions(child, hidden, outer)
     body: list[ast.AST] = [node.body] if isinstance(node, ast.Lambda) else [*node.body]
-    local = bound(body) | {argument.arg for argument in every}
-    local = outer | (local - _declared_global(body))
+    local = outer | bound(body) | {argument.arg for argument in every}
+    local -= _declared_global(body)
     for child in body:
         yield from mentions(child, local, local)
 
@@ -97,10 +106,11 @@ def _in_function(node: Function | ast.Lambda, hidden: Names, outer: Names) -> It
 def _in_comprehension(node: Comprehension, hidden: Names, outer: Names) -> Iterator[Mention]:
     first, *others = node.generators
     yield from mentions(first.iter, hidden, outer)
-    targets = bound(generator.target for generator in node.generators)
+    # The rest is a function of its own, which sees no names of a class around it.
+    local = outer | bound(generator.target for generator in node.generators)
     made = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
     for child in (first.target, *first.ifs, *others, *made):
-        yield from mentions(child, hidden | targets, outer | targets)
+        yield from mentions(child, local, local)
 
 
 def _walruses(node: ast.AST) -> Iterator[ast.NamedExpr]:

@@ -199,6 +199,12 @@ def scale(x):
     return 3 * x
 
 
+class Early:
+    scale = scale
+    kept: object = scale
+    tripled = [scale(one) for one in range(3)]
+
+
 def second(x):
     class Holder:
         scale = 5
@@ -207,6 +213,12 @@ def second(x):
             return scale(1)
 
     def inner(scale):
+        def grow():
+            global scale
+            return scale(scale(1))
+
+        if scale < 0:
+            return grow()
         return scale + 1
 
     def other():
@@ -218,7 +230,8 @@ def second(x):
     said = f"{scale(x)} scale é {keyed['scale']:>{scale(1)}}"
     """scale in a text."""
     return (
-        scale(x), inner(1), other(), listed, keyed, said, Holder().get(), Holder.scale,
+        scale(x), inner(1), inner(-1), other(), listed, keyed, said, Holder().get(), Holder.scale,
+        Early.scale(1), Early.kept(1), Early.tripled,
         (lambda scale: scale)(2), np.ones(1).shape,  # scale it
     )
 '''
@@ -236,6 +249,7 @@ def test_only_the_modules_own_name_is_renamed() -> None:
     assert "[scale for scale in range(3)]" in text
     assert "dict(scale=x)" in text
     assert "# scale it" in text
+    assert "scale = scale_two" in text
 
 
 def test_a_name_in_a_place_that_the_text_does_not_tell_is_right_all_the_same() -> None:
@@ -278,6 +292,67 @@ def test_who_answers_for_a_function_can_be_said() -> None:
     assert "def first(x: np.ndarray)" in text.split("# From exercise-two")[0]
     assert "def first_two(x)" in text.split("# From exercise-two")[1]
     assert text.count("NotImplementedError") == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "first = lambda x: 2 * x",
+        "def first(x, by=2):\n    return by * x",
+        "def first(x, /):\n    return 2 * x",
+        "def twice(x):\n    return 2 * x\n\n\nfirst = twice",
+        "class Times:\n    def __call__(self, x):\n        return 2 * x\n\n\nfirst = Times()",
+        "if True:\n    def first(x):\n        return 2 * x",
+    ],
+)
+def test_whatever_has_passed_its_rung_is_put_in(answer: str) -> None:
+    owners = {"first": "one", "second": "two"}
+    text = assemble({"one": f"{answer}\n", "two": SECOND}, STARTER, owners)
+
+    assert run(text)["first"](3) == 6  # type: ignore[operator]
+    assert 'NotImplementedError("write first")' not in text
+
+
+def test_the_last_import_of_a_name_is_the_one_that_counts() -> None:
+    one = "from numpy import exp\nfrom math import exp\n\n\ndef first(x):\n    return exp(x)\n"
+    text = assemble({"one": one, "two": SECOND}, STARTER)
+
+    assert "from numpy import" not in text
+    assert type(run(text)["first"](0)) is float  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("where", ["{}\n", "try:\n    {}\nexcept ImportError:\n    pass\n"])
+def test_an_import_of_everything_is_refused(where: str) -> None:
+    one = where.format("from numpy import *") + "\n\ndef first(x):\n    return exp(x)\n"
+
+    with pytest.raises(ValueError, match=r"exercise-one says `from numpy import \*`"):
+        assemble({"exercise-one": one, "exercise-two": SECOND}, STARTER)
+
+
+def test_a_name_that_is_found_by_its_text_is_not_renamed_behind_its_back() -> None:
+    two = 'EPS = 1e-7\n\n\ndef second(x):\n    return globals()["EPS"]\n'
+    alone = run(assemble({"exercise-two": two}, STARTER))
+
+    assert alone["second"](0) == 1e-7  # type: ignore[operator]
+    with pytest.raises(ValueError, match=r"exercise-two finds names with globals\(\), and EPS"):
+        assemble({"exercise-one": FIRST, "exercise-two": two}, STARTER)
+
+
+def test_no_new_name_is_private_to_a_class() -> None:
+    one = "_ = 1\n\n\ndef first(x):\n    return _\n"
+    two = "_ = 2\n\n\nclass Two:\n    def get(self):\n        return _\n\n\n"
+    two += "def second(x):\n    return Two().get()\n"
+    names = run(assemble({"one": one, "two": two}, STARTER))
+
+    assert names["first"](0) == 1  # type: ignore[operator]
+    assert names["second"](0) == 2  # type: ignore[operator]
+
+
+def test_what_runs_where_the_file_is_not_the_program_stays() -> None:
+    one = 'if __name__ == "__main__":\n    by = 0\nelse:\n    by = 2\n\n\n'
+    one += "def first(x):\n    return by * x\n"
+
+    assert run(assemble({"one": one, "two": SECOND}, STARTER))["first"](3) == 6  # type: ignore[operator]
 
 
 def test_lines_that_hold_more_than_one_statement() -> None:

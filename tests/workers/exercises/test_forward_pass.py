@@ -86,6 +86,8 @@ def test_parts_of_other_rungs_need_not_be_there_but_what_is_asked_for_must() -> 
     assert "block is not written yet" in check(verdict, BLOCK).message
 
 
+CUT = (".reshape(n, heads, width // heads).transpose(1, 0, 2)", ".reshape(heads, n, -1)")
+JOINED = ("mixed.transpose(1, 0, 2).reshape(len(x), -1)", "mixed.reshape(len(x), -1)")
 POST_NORM = (
     '    normed = rms_norm(x, weight("attn_norm"), meta["eps"])  # (n, d)\n',
     "    normed = x\n",
@@ -133,6 +135,25 @@ POST_NORM = (
             ('normed = rms_norm(x, W["output_norm.weight"], meta["eps"])', "normed = x"),
             (LOGITS, LENGTHS, ANOTHER),
             "The last norm is missing",
+        ),
+        (CUT, (BLOCK, LOGITS, LENGTHS, ANOTHER), "straight to (heads, n, head_dim)"),
+        (JOINED, (BLOCK, LOGITS, LENGTHS, ANOTHER), "straight from (heads, n, head_dim)"),
+        (CUT + JOINED, (BLOCK, LOGITS, LENGTHS, ANOTHER), "mixes them again"),
+        (('weight("attn_q").T', 'weight("attn_q")'), (BLOCK, LOGITS, ANOTHER), "attn_q is not"),
+        (
+            ('weight("attn_output").T', 'weight("attn_output")'),
+            (BLOCK, LOGITS, ANOTHER),
+            "attn_output is not",
+        ),
+        (
+            ('rms_norm(x, weight("attn_norm"), meta["eps"])', "x"),
+            (BLOCK, LOGITS, LENGTHS, ANOTHER),
+            "attn_norm, is missing",
+        ),
+        (
+            ('rms_norm(x, weight("ffn_norm"), meta["eps"])', "x"),
+            (BLOCK, LOGITS, LENGTHS, ANOTHER),
+            "ffn_norm, is missing",
         ),
         (POST_NORM, (BLOCK, LOGITS, LENGTHS, ANOTHER), "normalise the sums"),
         (("x = x + side", "x = side"), (BLOCK, LOGITS, ANOTHER), "first residual"),

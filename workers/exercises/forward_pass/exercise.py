@@ -166,7 +166,8 @@ def lengths(student: Student, rng: np.random.Generator) -> None:
     points=2,
     hint=(
         "The logits of a token follow from it and from those before it. Is the mask on the right "
-        "side of the diagonal, and set before the softmax?"
+        "side of the diagonal, and set before the softmax? Do tokens keep their rows where heads "
+        "are cut and joined?"
     ),
 )
 def causal(student: Student, rng: np.random.Generator) -> None:
@@ -218,8 +219,8 @@ def _unmoved(answer: Answer, logits: Array, known: Array, when: str) -> None:
     "32 greedy tokens",
     points=2,
     hint=(
-        "Run forward on everything there is so far, take the argmax of the last row, append it, "
-        "and go on."
+        "If the logits are right, what remains is the loop: run forward on everything there is so "
+        "far, take the argmax of the last row, append it, and go on."
     ),
 )
 def greedy(student: Student, rng: np.random.Generator) -> None:

@@ -16,6 +16,7 @@ from workers.exercises.oracle import Steps, block_with
 from workers.forward import Model
 
 RIGHT = Steps()
+BARE = Steps(rms_norm=lambda x, *_: x)
 # The hidden state that enters, (n, d), the layer and the model, to the hidden state that leaves.
 BlockFunction = Callable[[Array, int, Model], Array]
 
@@ -60,7 +61,8 @@ class Wrong(Mapping[str, Array]):
     answers: Mapping[str, Callable[[], Array]]
 
     def __getitem__(self, hint: str) -> Array:
-        return self.answers[hint]()
+        with np.errstate(over="ignore"):  # without a norm, numbers grow
+            return self.answers[hint]()
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.answers)
@@ -127,23 +129,53 @@ def attending(
     scale: Callable[[Model], float] = lambda model: model.head_dim**-0.5,
     spread: Callable[[Array, int], Array] = lambda kv, share: np.repeat(kv, share, axis=0),
     value: Callable[[Array, Model], Array] = lambda v, _: v,
+    cut: Callable[[Array], Array] = lambda heads: heads,
+    join: Callable[[Array], Array] = lambda heads: heads,
 ) -> BlockFunction:
-    """Blocks whose attention has another mask, scale, map from head to head, or other values."""
+    """Blocks whose attention has another mask, scale, map from head to head, or other values.
+
+    `cut` is applied to heads as they are cut, `join` to those about to be put side by side.
+    """
 
     def block(x: Array, layer: int, model: Model) -> Array:
         def attend(q: Array, k: Array, v: Array) -> Array:
             share = len(q) // len(k)
-            keys, values = spread(k, share), spread(value(v, model), share)  # (h, n, head_dim)
+            keys, values = spread(k, share), spread(value(cut(v), model), share)  # (h, n, head_dim)
             by = np.float32(scale(model))
             scores = q @ keys.transpose(0, 2, 1) * by  # (h, n, n)
             if causal:
                 future = np.triu(np.ones(scores.shape[1:], dtype=bool), k=1)
                 scores = np.where(future, np.float32(-np.inf), scores)
-            return np.asarray(forward.softmax(scores) @ values)
+            return join(np.asarray(forward.softmax(scores) @ values))
 
-        return block_with(x, layer, Steps(attend=attend), of=model)
+        def rotate(heads: Array, _: Array) -> Array:
+            return rotated(cut(heads), model)
+
+        return block_with(x, layer, Steps(rotate=rotate, attend=attend), of=model)
 
     return block
+
+
+def cut_straight(heads: Array) -> Array:
+    """Heads, (heads, n, head_dim), as a reshape of (n, heads * head_dim) alone would cut them."""
+    return heads.transpose(1, 0, 2).reshape(heads.shape)
+
+
+def joined_straight(heads: Array) -> Array:
+    """Heads which, put side by side, are what a reshape to (n, heads * head_dim) alone makes."""
+    h, n, head_dim = heads.shape
+    return heads.reshape(n, h, head_dim).transpose(1, 0, 2)
+
+
+def untransposed(name: str) -> Callable[[Model], Model]:
+    """A model with a square matrix of each block turned over."""
+
+    def turned(model: Model) -> Model:
+        names = [f"blk.{layer}.{name}.weight" for layer in range(model.n_layer)]
+        matrices = {one: model.tensors[one].T for one in names}
+        return replace(model, tensors={**model.tensors, **matrices})
+
+    return turned
 
 
 def gate_and_up_swapped(x: Array, layer: int, model: Model) -> Array:
@@ -174,13 +206,24 @@ def network_of(x: Array, layer: int, model: Model, steps: Steps = RIGHT) -> Arra
 
 def normed_behind(x: Array, layer: int, model: Model) -> Array:
     """Post-norm: the sum is normalised, as in 2017, instead of what enters each half."""
-    bare = Steps(rms_norm=lambda x, *_: x)
 
     def norm(x: Array, name: str) -> Array:
         return forward.rms_norm(x, model.tensors[f"blk.{layer}.{name}.weight"], model.epsilon)
 
-    x = norm(x + attention_of(x, layer, model, bare), "attn_norm")
-    return norm(x + network_of(x, layer, model, bare), "ffn_norm")
+    x = norm(x + attention_of(x, layer, model, BARE), "attn_norm")
+    return norm(x + network_of(x, layer, model, BARE), "ffn_norm")
+
+
+def without_first_norm(x: Array, layer: int, model: Model) -> Array:
+    """Attention reads x as it is."""
+    x = x + attention_of(x, layer, model, BARE)
+    return x + network_of(x, layer, model)
+
+
+def without_second_norm(x: Array, layer: int, model: Model) -> Array:
+    """The feed-forward network reads the sum as it is."""
+    x = x + attention_of(x, layer, model)
+    return x + network_of(x, layer, model, BARE)
 
 
 def side_by_side(x: Array, layer: int, model: Model) -> Array:
@@ -211,6 +254,15 @@ def from_embeddings(x: Array, model: Model) -> Array:
 
 
 _EPS = 'Your eps looks fixed, at {} or near it. It is a number of the model: meta["eps"].'
+_CUT = (
+    "Your reshape straight to (heads, n, head_dim) mixes the tokens. Reshape to "
+    "(n, heads, head_dim), where a head stays in its token's row, and transpose."
+)
+_JOINED = (
+    "Your reshape straight from (heads, n, head_dim) mixes the tokens. Transpose to "
+    "(n, heads, head_dim), and then put the heads of a token side by side."
+)
+_TURNED = "{} is not transposed. It is (outputs, inputs), and square, so that nothing complains."
 _BASE = 'Your RoPE base looks fixed at {}. It is a number of the model: meta["rope_base"].'
 
 MISTAKES = (
@@ -238,6 +290,14 @@ MISTAKES = (
         "one.",
         block=attending(spread=lambda kv, share: np.tile(kv, (share, 1, 1))),
     ),
+    Mistake(_CUT, block=attending(cut=cut_straight)),
+    Mistake(_JOINED, block=attending(join=joined_straight)),
+    Mistake(
+        f"{_CUT} The way back is the opposite one, and yours mixes them again.",
+        block=attending(cut=cut_straight, join=joined_straight),
+    ),
+    Mistake(_TURNED.format("attn_q"), model=untransposed("attn_q")),
+    Mistake(_TURNED.format("attn_output"), model=untransposed("attn_output")),
     Mistake(
         "The scores are not divided by the root of head_dim.",
         block=attending(scale=lambda _: 1.0),
@@ -254,6 +314,11 @@ MISTAKES = (
         "You normalise the sums, as the Transformer of 2017 did. A llama block normalises what "
         "enters each half and leaves the residual stream alone.",
         block=normed_behind,
+    ),
+    Mistake("The norm before attention, attn_norm, is missing.", block=without_first_norm),
+    Mistake(
+        "The norm before the feed-forward network, ffn_norm, is missing.",
+        block=without_second_norm,
     ),
     Mistake(
         "Your feed-forward network reads the x that entered the block. It reads the one to which "
