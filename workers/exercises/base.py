@@ -320,6 +320,10 @@ def _what_it_means(fault: Fault) -> str:  # noqa: PLR0911, PLR0912  # one for ea
             return "Count axes from the end: -1 is the last."
         case "TypeError" if "only 0-dimensional arrays" in fault.message:
             return "The functions of math take one number; those of np take arrays."
+        case "TypeError" if "NoneType" in fault.message:
+            return "Something is None: does every way through what made it end in a return?"
+        case "KeyError":
+            return "A dict has no such key. print(list(it)) shows the keys that it has."
         case "NameError" if "'np'" in fault.message:
             return "NumPy has to be imported first: import numpy as np."
     if "read-only" in fault.message:

@@ -242,6 +242,23 @@ RAISES = [
         "NumPy has to be imported first: import numpy as np.",
     ),
     Case(
+        "a helper that returns nothing",
+        f"def mean_square(x):\n    np.mean(x * x)\n{HEAD}    return x / mean_square(x)\n",
+        EXAMPLES,
+        5,
+        "Line 5 (`return x / mean_square(x)`): TypeError: unsupported operand type(s) for /: "
+        "'float' and 'NoneType'.",
+        "Something is None: does every way through what made it end in a return?",
+    ),
+    Case(
+        "a key that is not there",
+        f"{HEAD}    return {{'attn_norm.weight': weight}}['attn_norm'] * x\n",
+        EXAMPLES,
+        3,
+        "Line 3 (`return {'attn_norm.weight': weight}['attn_norm'] * x`): KeyError: 'attn_norm'.",
+        "A dict has no such key. print(list(it)) shows the keys that it has.",
+    ),
+    Case(
         "an exception of its own",
         f"{HEAD}    raise ValueError('eps must be positive!')\n",
         EXAMPLES,
