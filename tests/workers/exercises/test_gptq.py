@@ -54,7 +54,7 @@ def gptq(w, h, bits, group):
 HESSIAN = "The Hessian and its damping"
 FACTOR = "The factor of the inverse"
 DIAGONAL = "Uncorrelated inputs: plain rounding"
-FEEDBACK = "The columns behind make up for the error"
+FEEDBACK = "Later columns make up for the error"
 ORDER = "What is rounded stays"
 UPDATE = "w[:, i + 1 :] -= np.outer(error / u[i, i], u[i, i + 1 :])"
 SCALES = "np.max(np.abs(w[:, i : i + group]), axis=1) / largest"
@@ -69,6 +69,8 @@ def test_a_shrinking_inverse_passes_too() -> None:
     [
         ("h = 2 * x.T @ x", "h = x.T @ x", HESSIAN, "The factor 2 is missing"),
         (" * np.eye(len(h))", "", HESSIAN, "Only the diagonal is damped"),
+        ("h = 2 * x.T @ x", "h = 2 * x.T @ x / len(x)", HESSIAN, "twice the sum"),
+        ("np.mean(np.diag(h))", "np.trace(h)", HESSIAN, "not of its sum"),
         ("damping * np.mean(np.diag(h))", "damping", HESSIAN, "a share of the mean diagonal"),
         ("np.mean(np.diag(h))", "np.diag(h)", HESSIAN, "Every input gets the same"),
         ("return lower.T", "return lower", FACTOR, "the lower triangle"),
@@ -90,7 +92,8 @@ def test_a_shrinking_inverse_passes_too() -> None:
         ("np.round(w[:, i] / scale)", "np.trunc(w[:, i] / scale)", DIAGONAL, "cut the digits"),
         ("axis=1) / largest", "axis=1) / (largest + 1)", DIAGONAL, "both signs"),
         ("return codes, scales", "return codes, 1 / scales", DIAGONAL, "the other way round"),
-        ("return codes, scales", "return codes * 1.0, scales", DIAGONAL, "With a diagonal H"),
+        ("return codes, scales", "return codes * 1.0, scales", DIAGONAL, "dtype=int"),
+        ("2 ** (bits - 1) - 1\n", "2**bits - 1\n", DIAGONAL, "over 2^(bits - 1) - 1"),
     ],
 )
 def test_a_mistake_fails_at_its_check_with_its_hint(
@@ -121,16 +124,30 @@ def test_feedback_into_finished_columns_is_found_out() -> None:
     assert "codes before it" in check(verdict, ORDER).message
 
 
-def test_codes_beyond_their_bits_are_found_out() -> None:
-    source = edited(
-        KEY,
-        "np.clip(np.round(w[:, i] / scale), -largest - 1, largest)",
+@pytest.mark.parametrize(
+    "clipping",
+    [
         "np.round(w[:, i] / scale)",
-    )
-    verdict = graded(KEY, source)
+        "np.minimum(np.round(w[:, i] / scale), largest)",
+        "np.maximum(np.round(w[:, i] / scale), -largest - 1)",
+    ],
+)
+@pytest.mark.parametrize("seed", range(3))
+def test_codes_beyond_their_bits_are_found_out(clipping: str, seed: int) -> None:
+    source = edited(KEY, "np.clip(np.round(w[:, i] / scale), -largest - 1, largest)", clipping)
+    verdict = graded(KEY, source, seed=seed)
 
     assert FEEDBACK in failed(verdict)
     assert "clip the code" in check(verdict, FEEDBACK).hint
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_grid_with_equal_ends_is_found_out(seed: int) -> None:
+    """Codes of -2^(bits - 1) are rare, and a check has to look for them."""
+    source = edited(KEY, "scale), -largest - 1, largest)", "scale), -largest, largest)")
+    verdict = graded(KEY, source, seed=seed)
+
+    assert "one step further down" in check(verdict, FEEDBACK).hint
 
 
 def test_without_damping_a_singular_hessian_is_no_accident() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from workers import llama, quantize, scoring
 from workers.exercises import activations, oracle
-from workers.exercises.base import Array, Example, Exercise, Failure, Student
+from workers.exercises.base import Answer, Array, Example, Exercise, Failure, Student
 from workers.quantize import Importance, Quantize, Quantized
 
 exercise = Exercise(
@@ -25,7 +25,6 @@ exercise = Exercise(
             (np.array([[2.0, 3.0]]), np.array([[2.0, 1.0]])),
         ),
     ),
-    # The clock runs on while llama.cpp is at work for some seconds, on a busy machine for more.
 )
 
 GROUP = 32
@@ -65,13 +64,31 @@ def output_error(weights: Array, w: Array, x: Array) -> float:
     return float(np.sum((x @ (weights - w).T) ** 2))
 
 
-def best(
-    alphas: Array, weights: Callable[[float], Array], error: Callable[[Array], float]
-) -> tuple[float, Array]:
-    """The alpha whose weights have the least error, and those weights."""
-    tried = [weights(float(alpha)) for alpha in alphas]
-    at = int(np.argmin([error(each) for each in tried]))
-    return float(alphas[at]), tried[at]
+# By its hint, another way to judge weights than by their output's error.
+MISJUDGED: dict[str, Callable[[Array, Array, Array], float]] = {
+    "This alpha is the best by the distance of the weights. What counts is the output, on x as it "
+    "is given.": lambda weights, w, _: float(np.sum((weights - w) ** 2)),
+    "You add up magnitudes. Square the output's errors first.": lambda weights, w, x: float(
+        np.sum(np.abs(x @ (weights - w).T))
+    ),
+    "You look at the largest error. Add up the squares of all.": lambda weights, w, x: float(
+        np.max(np.abs(x @ (weights - w).T))
+    ),
+    "You weigh the errors of each column alone. In the output they add up or cancel: compare "
+    "outputs.": lambda weights, w, x: float(np.sum(mean_square(x) * (weights - w) ** 2)),
+}
+
+
+def tried(w: Array, x: Array, alphas: Array) -> list[Array]:
+    """The weights that rounding leaves with each alpha."""
+    return [restored(w, scales(x, float(alpha))) for alpha in alphas]
+
+
+def least(
+    weights: list[Array], w: Array, x: Array, error: Callable[[Array, Array, Array], float]
+) -> int:
+    """The number of the weights with the least error, the first of such."""
+    return int(np.argmin([error(each, w, x) for each in weights]))
 
 
 def draw_loud(rng: np.random.Generator, m: int, d: int, *counts: int) -> tuple[Array, list[Array]]:
@@ -84,6 +101,27 @@ def draw_loud(rng: np.random.Generator, m: int, d: int, *counts: int) -> tuple[A
     size[groups * GROUP + rng.integers(0, GROUP, N_LOUD)] *= 60
     w = rng.standard_normal((m, d)) / np.sqrt(d)
     return w, [rng.standard_normal((n, d)) * size for n in counts]
+
+
+def draw_contested(rng: np.random.Generator) -> tuple[Array, Array, Array]:
+    """Weights, activations, and alphas of which each way to judge picks another one."""
+    while True:
+        w, (x,) = draw_loud(rng, 12, 5 * GROUP, 10)
+        alphas = rng.uniform(0.1, 0.7, 24)  # close together, and without plain rounding
+        weights = tried(w, x, alphas)
+        judges = (output_error, *MISJUDGED.values())
+        picked = [0, len(alphas) - 1, *(least(weights, w, x, error) for error in judges)]
+        if len(set(picked)) == len(picked):
+            return w, x, alphas
+
+
+def found(student: Student, w: Array, x: Array, alphas: Array) -> tuple[Answer, Answer]:
+    """The student's best alpha and weights, the latter of the right shape."""
+    alpha, weights = student.call("search", w, x, alphas).items(2)
+    if np.shape(alpha.value) == w.shape:
+        alpha.fail("search returned the weights first.", hint="Return alpha, then the weights.")
+    weights.array(w.shape)
+    return alpha, weights
 
 
 @exercise.check(
@@ -110,7 +148,7 @@ def importance(student: Student, rng: np.random.Generator) -> None:
                 expected
             ),
             "You square the mean. Square each value first.": x.mean(axis=0) ** 2,
-            "You take the mean first away, as a variance does. It belongs to what enters.": x.var(
+            "You subtract the mean first, as a variance does. It belongs to what enters.": x.var(
                 axis=0
             ),
         },
@@ -186,11 +224,12 @@ def fold(student: Student, rng: np.random.Generator) -> None:
 @exercise.check(
     "A channel that is silent",
     points=1,
-    hint="With a mean |x| of 0 its scale would be 0, and it is divided by: at least 1e-4.",
+    hint="No scale may be less than 1e-4: a silent channel's would be 0, and it is divided by.",
 )
 def silent(student: Student, rng: np.random.Generator) -> None:
+    """One channel is silent and another nearly so."""
     w, (x,) = draw_loud(rng, 12, 4 * GROUP, 40)
-    x[:, int(rng.integers(x.shape[1]))] = 0.0
+    x[:, rng.choice(x.shape[1], 2, replace=False)] *= [0.0, 1e-12]
     alphas = np.array([0.3, 0.6])
     student.call("channel_scales", x, 0.6).close_to(
         scales(x, 0.6),
@@ -203,8 +242,7 @@ def silent(student: Student, rng: np.random.Generator) -> None:
             ** 0.6,
         },
     )
-    _, weights = student.call("search", w, x, alphas).items(2)
-    weights.array(w.shape)
+    found(student, w, x, alphas)
 
 
 @exercise.check(
@@ -216,45 +254,34 @@ def silent(student: Student, rng: np.random.Generator) -> None:
     ),
 )
 def search(student: Student, rng: np.random.Generator) -> None:
-    w, (x,) = draw_loud(rng, 24, 5 * GROUP, 200)
-    # Some of a grid, without 0, so that plain rounding is not among them.
-    alphas = np.sort(rng.choice(np.linspace(0.1, 1, 19), 9, replace=False))
-
-    def error(weights: Array) -> float:
-        return output_error(weights, w, x)
-
-    alpha, expected = best(alphas, lambda a: restored(w, scales(x, a)), error)
-    last = restored(w, scales(x, float(alphas[-1])))
-    got_alpha, got = student.call("search", w, x, alphas).items(2)
+    w, x, alphas = draw_contested(rng)
+    weights = tried(w, x, alphas)
+    best = least(weights, w, x, output_error)
+    alpha, expected = float(alphas[best]), weights[best]
+    wrong_way = [restored(w, 1 / scales(x, float(each))) for each in alphas]
+    got_alpha, got = found(student, w, x, alphas)
     got.close_to(
         expected,
         atol=1e-9,
         mistakes={
             "This is the wrong direction: the weights of loud channels are divided, and the error "
-            "of rounding is multiplied. Multiply by the scales before rounding.": best(
-                alphas, lambda a: restored(w, 1 / scales(x, a)), error
-            )[1],
+            "of rounding is multiplied. Multiply by the scales before rounding.": wrong_way[
+                least(wrong_way, w, x, output_error)
+            ],
             "Rounding is done, and the weights are still scaled: divide them again.": rounded(
                 w * scales(x, alpha)
             ),
-            "You judge by the distance of the weights. What counts is the output on x.": best(
-                alphas,
-                lambda a: restored(w, scales(x, a)),
-                lambda weights: float(np.sum((weights - w) ** 2)),
-            )[1],
+            **{hint: weights[least(weights, w, x, error)] for hint, error in MISJUDGED.items()},
+            "You keep the first alpha. Keep another one whenever its error is less.": weights[0],
+            "You keep the last alpha. Keep one only if its error is less.": weights[-1],
             "This is plain rounding: the scales have no effect.": rounded(w),
             "Nothing is rounded in these weights.": w,
-            "You keep the last alpha, or the one with the largest error.": last,
         },
     )
     got_alpha.close_to(
         alpha,
         atol=1e-12,
-        mistakes={
-            "You return the number of the alpha in the list. Return the alpha.": float(
-                np.argmax(alphas == alpha)
-            )
-        },
+        mistakes={"You return the number of the alpha in the list. Return the alpha.": float(best)},
     )
 
 
@@ -267,9 +294,8 @@ def held_out(student: Student, rng: np.random.Generator) -> None:
     """With the twenty alphas of AWQ. In sixty draws the ratio was 0.04 to 0.09."""
     w, (x, unseen) = draw_loud(rng, 48, 6 * GROUP, 400, 400)
     alphas = np.arange(20) / 20
-    _, got = student.call("search", w, x, alphas).items(2)
-    plain = output_error(rounded(w), w, unseen)
-    ratio = output_error(got.array(w.shape), w, unseen) / plain
+    _, got = found(student, w, x, alphas)
+    ratio = output_error(got.value, w, unseen) / output_error(rounded(w), w, unseen)
     if not 0.005 < ratio <= 0.2:
         got.fail(
             f"Your output error on unseen activations is {ratio:.2f} times that of plain rounding "
@@ -324,9 +350,8 @@ def _hold_against_llama(columns: Importance, passages: activations.Tokens, folde
 def _quantized(file_type: str, columns: Importance | None, folder: Path) -> Quantized:
     """The teaching model in a file type, with an importance matrix or without."""
     out = folder / f"{file_type}-{'weighed' if columns else 'plain'}.gguf"
-    work = quantize.quantize(
-        Quantize(str(oracle.model().path), file_type, str(out), threads=2), columns
-    )
+    request = Quantize(str(oracle.model().path), file_type, str(out), threads=2)
+    work = quantize.quantize(request, columns)
     while True:
         try:
             next(work)

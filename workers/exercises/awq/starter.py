@@ -17,7 +17,7 @@ def _rounded(w: np.ndarray, group: int = 32) -> np.ndarray:
 def importance(x: np.ndarray) -> np.ndarray:
     """How much errors in each input column count: the mean square of x, (n, d), over tokens: (d,).
 
-    One such row a matrix is what llama.cpp calls an importance matrix.
+    One such row for each matrix is what llama.cpp calls an importance matrix.
     """
     raise NotImplementedError("write importance")
 
@@ -36,6 +36,6 @@ def search(w: np.ndarray, x: np.ndarray, alphas: np.ndarray) -> tuple[float, np.
     """Try every alpha for w, (m, d), and keep the one whose output on x, (n, d), is nearest.
 
     Returns that alpha, and the weights, (m, d), that rounding leaves with it, for activations that
-    are not scaled. Of two that are equally good it is the first.
+    are not scaled.
     """
     raise NotImplementedError("write search")

@@ -16,8 +16,8 @@ def hessian(x: np.ndarray, damping: float) -> np.ndarray:
 def inverse_factor(h: np.ndarray) -> np.ndarray:
     """The upper triangular U, (d, d), with positive diagonal for which U^T U is the inverse of h.
 
-    Row i of U, divided by U[i, i], is the row of the inverse that is left of h once the inputs
-    before i have been removed.
+    U[i, i] times row i of U is the row of input i in the inverse of what is left of h once the
+    inputs before it have been removed.
     """
     # NumPy's factor is the lower one: inverse = L L^T, so U = L^T.
     lower = np.linalg.cholesky(np.linalg.inv(h))  # (d, d)
@@ -42,6 +42,6 @@ def gptq(w: np.ndarray, h: np.ndarray, bits: int, group: int) -> tuple[np.ndarra
         scale = scales[:, i // group]  # (m,)
         codes[:, i] = np.clip(np.round(w[:, i] / scale), -largest - 1, largest)
         error = w[:, i] - codes[:, i] * scale  # (m,)
-        # What column i lost, the columns behind it make up for as well as they can.
+        # What column i lost, later columns make up for as well as they can.
         w[:, i + 1 :] -= np.outer(error / u[i, i], u[i, i + 1 :])
     return codes, scales

@@ -15,8 +15,8 @@ def hessian(x: np.ndarray, damping: float) -> np.ndarray:
 def inverse_factor(h: np.ndarray) -> np.ndarray:
     """The upper triangular U, (d, d), with positive diagonal for which U^T U is the inverse of h.
 
-    Row i of U, divided by U[i, i], is the row of the inverse that is left of h once the inputs
-    before i have been removed.
+    U[i, i] times row i of U is the row of input i in the inverse of what is left of h once the
+    inputs before it have been removed.
     """
     raise NotImplementedError("write inverse_factor")
 
