@@ -10,23 +10,20 @@ import json
 import statistics
 import sys
 import tempfile
-from collections.abc import Generator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from workers import bench, catalogue, native, perplexity, random_model
 from workers.bench import Bench
 from workers.errors import EngineError
-from workers.events import Event
 from workers.perplexity import MeasurePerplexity
 from workers.random_model import Shape
+from workers.steps import finish
 
 # 56.6 million parameters.
 SHAPE = Shape(n_layer=8, n_embd=768, n_ff=2048, n_head=12, n_head_kv=4, n_vocab=4096, n_ctx=1024)
 PAIRS = 7
 REPETITIONS = 3
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -71,7 +68,7 @@ def bench_parity(
         request = Bench(
             model=str(model), n_prompt=n_prompt, n_gen=n_gen, repetitions=REPETITIONS, threads=1
         )
-        result = _finish(bench.bench(request))
+        result = finish(bench.bench(request))
         speed = result.pp or result.tg
         assert speed is not None
         ours.append(statistics.fmean(speed.cpu_seconds_per_token))
@@ -95,7 +92,7 @@ def perplexity_parity(
     for _ in range(pairs):
         found = native.perplexity(model, text, n_ctx=request.n_ctx, chunks=chunks, threads=1)
         theirs.append(found.seconds)
-        result = _finish(perplexity.perplexity(request))
+        result = finish(perplexity.perplexity(request))
         ours.append(result.seconds)
     return PerplexityParity(
         perplexity=result.perplexity,
@@ -104,15 +101,6 @@ def perplexity_parity(
         theirs=tuple(theirs),
         ratio=min(ours) / min(theirs),
     )
-
-
-def _finish(work: Generator[Event, None, Result]) -> Result:
-    try:
-        while True:
-            next(work)
-    except StopIteration as end:
-        result: Result = end.value
-        return result
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""Several kinds of work done one after the other as one."""
+"""Work, which yields events and returns its result: done to the end, or several as one."""
 
 from collections.abc import Generator
 from typing import TypeVar
@@ -6,6 +6,16 @@ from typing import TypeVar
 from workers.events import Event, Log, Phase, Point, Progress
 
 Result = TypeVar("Result")
+
+
+def finish(work: Generator[Event, None, Result]) -> Result:
+    """Do it to the end, past its events; its result."""
+    try:
+        while True:
+            next(work)
+    except StopIteration as end:
+        result: Result = end.value
+        return result
 
 
 class Steps:

@@ -23,6 +23,7 @@ from workers import catalogue
 from workers.errors import EngineError
 from workers.kinds import KINDS
 from workers.requests import from_json
+from workers.steps import finish
 
 PARAMETERS: dict[str, dict[str, Any]] = {
     "first_inference": {"prompt": "Once upon a time"},
@@ -62,12 +63,7 @@ def run(work: kinds.Work, name: str) -> Mapping[str, Any]:
 
 def engine_run(name: str, **request: Any) -> Mapping[str, Any]:
     engine = KINDS[name]
-    generator = engine.run(from_json(engine.request, request))
-    while True:
-        try:
-            next(generator)
-        except StopIteration as stop:
-            return asdict(stop.value)
+    return asdict(finish(engine.run(from_json(engine.request, request))))
 
 
 def predicting(work: kinds.Work, prediction: Values) -> kinds.Work:

@@ -8,30 +8,19 @@ writes ladder.json, samples.md and loss.svg beside the models. It needs no PyTor
 import csv
 import json
 import tempfile
-from collections.abc import Generator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from workers import catalogue, generate, perplexity, quantize
 from workers.comparison import compare_on_same_tokens
 from workers.perplexity import Perplexity
 from workers.scoring import ComparedScores
+from workers.steps import finish
 from workers.training.text import ASSISTANT, END, USER, WORLD
 
 LADDER = ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q3_K_M", "Q2_K")
 N_CTX = 512
-Result = TypeVar("Result")
-
-
-def finish(work: Generator[Any, None, Result]) -> Result:
-    """Run a kind to its end, past its events."""
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            result: Result = end.value
-            return result
 
 
 def rung(model: str, text: str, file_type: str, *, chunks: int) -> tuple[Perplexity, Any, int]:

@@ -2,17 +2,16 @@
 
 import statistics
 import tempfile
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
 
 from workers import bench, catalogue, native, parity, perplexity, quantize, random_model
 from workers.bench import Bench
-from workers.events import Event
 from workers.native import NativeToolsMissingError
 from workers.perplexity import MeasurePerplexity
 from workers.quantize import Quantize
 from workers.random_model import Shape
+from workers.steps import finish
 
 from .table import Row
 
@@ -21,7 +20,6 @@ MIB = 1 << 20
 # Parity as the project promises it.
 CPU_RATIO = (0.95, 1.05)
 PERPLEXITY_RATIO = 1.15
-Result = TypeVar("Result")
 
 
 def measure(*, quick: bool) -> list[Row]:
@@ -99,13 +97,3 @@ def _parity(model: Path, *, quick: bool) -> Iterator[Row]:
         aim=f"≤ {PERPLEXITY_RATIO} x",
         met=scored.ratio <= PERPLEXITY_RATIO,
     )
-
-
-def finish(work: Generator[Event, None, Result]) -> Result:
-    """Let a kind of the engine work to its end; its result."""
-    try:
-        while True:
-            next(work)
-    except StopIteration as end:
-        result: Result = end.value
-        return result

@@ -31,8 +31,8 @@ from people.models import User
 from workers.exercises import EXERCISES
 from workers.kinds import KINDS
 from workers.requests import from_json
+from workers.steps import finish
 
-from .engine import finish
 from .table import Row, percentile, times
 
 FORK = multiprocessing.get_context("fork")
@@ -127,7 +127,7 @@ class Student:
         self.post("/accounts/login/", hidden | {"login": username, "password": demo.PASSWORD})
 
     def get(self, path: str, **headers: str) -> str:
-        return self._ask(self.web, "GET", path, **headers).read().decode()
+        return self._ask(self.web, "GET", path, None, **headers).read().decode()
 
     def post(self, path: str, form: dict[str, str]) -> str:
         """Send a form; the address that the answer redirects to."""

@@ -10,6 +10,7 @@ from workers import llama, quantize, scoring
 from workers.exercises import activations, oracle
 from workers.exercises.base import Answer, Array, Example, Exercise, Failure, Student
 from workers.quantize import Importance, Quantize, Quantized
+from workers.steps import finish
 
 exercise = Exercise(
     key="exercise-awq",
@@ -351,13 +352,7 @@ def _quantized(file_type: str, columns: Importance | None, folder: Path) -> Quan
     """The teaching model in a file type, with an importance matrix or without."""
     out = folder / f"{file_type}-{'weighed' if columns else 'plain'}.gguf"
     request = Quantize(str(oracle.model().path), file_type, str(out), threads=2)
-    work = quantize.quantize(request, columns)
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            result: Quantized = end.value
-            return result
+    return finish(quantize.quantize(request, columns))
 
 
 def _log_probabilities(path: Path, passages: activations.Tokens) -> Array:
