@@ -11,8 +11,9 @@ import pytest
 
 from workers import catalogue, generate, llama, perplexity
 from workers.comparison import compare_on_same_tokens
+from workers.steps import finish
 from workers.training import text
-from workers.training.measure import LADDER, asked, finish, rung
+from workers.training.measure import LADDER, asked, rung
 
 MAIN, DRAFT = catalogue.models()
 HELDOUT = Path(catalogue.texts().heldout)
