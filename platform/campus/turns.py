@@ -6,7 +6,6 @@ no sooner than one after another, but every page in between takes as long as all
 
 import asyncio
 import contextlib
-import re
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -19,10 +18,6 @@ from django.utils.decorators import sync_and_async_middleware
 LONGEST_TURN = 0.1  # seconds
 # However many pages are asked for, what has waited for so long goes before them.
 LONGEST_WAIT = 2.0  # seconds
-
-# How urgent a request calls itself, from 0 down to 7; one that says nothing is at 3 (RFC 9218).
-URGENCY = re.compile(r"\bu=([0-7])\b")
-USUAL_URGENCY = 3
 
 # Who waits, and since when.
 Line = deque[tuple[asyncio.Future[None], float]]
@@ -93,12 +88,6 @@ def turns(get_response: Handler) -> Handler:
 
 
 def is_page(request: HttpRequest) -> bool:
-    """Whether somebody waits for it to read on.
-
-    It changes nothing, is no stream of events, and does not call itself less urgent: a page that
-    fetches the end of its run does.
-    """
-    reads = request.method in ("GET", "HEAD")
+    """Whether somebody waits for it to read on: it changes nothing and is no stream of events."""
     streams = request.headers.get("Accept") == "text/event-stream"
-    urgency = URGENCY.search(request.headers.get("Priority", ""))
-    return reads and not streams and (urgency is None or int(urgency[1]) <= USUAL_URGENCY)
+    return request.method in ("GET", "HEAD") and not streams

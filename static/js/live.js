@@ -161,9 +161,7 @@ class Live {
 
   async renew() {
     this.end();
-    // Whoever opens a page meanwhile goes before it (RFC 9218).
-    const headers = { Priority: "u=5" };
-    const into = { target: this.place, swap: "innerHTML", headers };
+    const into = { target: this.place, swap: "innerHTML" };
     await htmx.ajax("GET", this.element.dataset.state, into).catch(() => {});
     // Still there: the server did not answer. It may be starting again.
     if (this.element.isConnected) setTimeout(() => this.renew(), RETRY_MS);
