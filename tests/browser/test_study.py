@@ -21,6 +21,17 @@ UNHEARD_ONCE = """() => {
     throw new TypeError("the connection is lost");
   };
 }"""
+# Before any timer could run.
+WRITTEN_AT_ONCE = """text => {
+  const observer = new MutationObserver(() => {
+    const box = document.querySelector("#note-text");
+    if (!box) return;
+    observer.disconnect();
+    box.value = text;
+    box.dispatchEvent(new Event("input", { bubbles: true }));
+  });
+  observer.observe(document.body, { childList: true, subtree: true });
+}"""
 OFFLINE_ONCE = """() => {
   const { fetch } = window;
   window.fetch = async () => {
@@ -125,6 +136,17 @@ def test_a_note_is_kept_as_it_is_written_in_one_tab_and_not_undone_in_another(
     other.get_by_label("Your note on").fill("Something else")
     expect(other.locator("#note-kept")).to_contain_text("changed in another tab")
     assert Note.objects.get().text == "Why divide by the root?"
+
+
+def test_what_is_written_the_moment_the_note_comes_is_kept(
+    page: Page, ada: User, sign_in: SignIn
+) -> None:
+    sign_in(page, ada)
+    page.goto(READING)
+    page.evaluate(WRITTEN_AT_ONCE, "Why divide")
+    page.get_by_text("Your note", exact=True).click()
+    expect(page.locator("#note-kept")).to_contain_text("Kept on")
+    assert Note.objects.get().text == "Why divide"
 
 
 def test_a_nudge_is_put_away_where_it_stands(page: Page, ada: User, sign_in: SignIn) -> None:
