@@ -46,13 +46,17 @@ def my_place() -> Place:
     return Place.objects.get(resource__key="attention-is-all-you-need")
 
 
+def open_and_use(page: Page) -> None:
+    page.goto(READING)
+    page.mouse.move(300, 300)
+
+
 def test_time_counts_while_the_page_is_used_and_no_longer(
     page: Page, ada: User, sign_in: SignIn
 ) -> None:
     page.clock.install()
     sign_in(page, ada)
-    page.goto(READING)
-    page.mouse.move(300, 300)
+    open_and_use(page)
     page.clock.run_for(35_000)
     wait_until(lambda: 30 <= my_place().seconds <= 40, "half a minute is told", seconds=20)
     # Nobody touches the page for longer than anybody reads without scrolling.
@@ -66,14 +70,12 @@ def test_time_whose_telling_was_not_confirmed_counts_once(
 ) -> None:
     page.clock.install()
     sign_in(page, ada)
-    page.goto(READING)
-    page.mouse.move(300, 300)
+    open_and_use(page)
     page.evaluate(UNHEARD_ONCE)
     page.clock.run_for(32_000)
     wait_until(lambda: 30 <= my_place().seconds < 35, "half a minute is told", seconds=20)
     page.goto("/")
-    page.goto(READING)
-    page.mouse.move(300, 300)
+    open_and_use(page)
     # What the first page tells as it is left comes before what the second one tells.
     with page.expect_response(lambda answer: "seconds=3" in (answer.request.post_data or "")):
         page.clock.run_for(32_000)
